@@ -1,0 +1,1 @@
+//! Human in, human out.

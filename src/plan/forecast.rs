@@ -1,0 +1,1 @@
+//! Forecast: calls, batches and time that a plan will take.

@@ -1,0 +1,1 @@
+//! Rendering of a plan: text, JSON, Markdown.

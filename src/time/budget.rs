@@ -1,0 +1,124 @@
+//! The budget of one vendor identity: sliding windows for every limit the vendor documents.
+//!
+//! Invariants: in no window of any limit are more calls let through than it allows, whatever the pattern (burst and refill together); a throttled vendor
+//! lowers the pace, and it rises slowly again. Not here: who calls (`controller/core`), headers (`provider`).
+
+use crate::model::stamp::{Timestamp, millis};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// One documented limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// Calls …
+    pub calls: u32,
+    /// … in any stretch of this length.
+    pub length: Duration,
+}
+
+/// Counts calls against every window.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    windows: Vec<Window>,
+    /// Moments of calls, the oldest first, as long as the longest window.
+    calls: VecDeque<Timestamp>,
+    /// Nothing before this moment (the vendor throttled).
+    closed_until: Timestamp,
+    /// Share of the documented pace in use, in 1/256.
+    share: u32,
+    raised_at: Timestamp,
+}
+
+/// Full pace, see [`Budget::share`].
+const FULL: u32 = 256;
+
+impl Budget {
+    /// A budget of these windows.
+    pub fn new(windows: Vec<Window>) -> Self {
+        Self {
+            windows,
+            calls: VecDeque::new(),
+            closed_until: Timestamp::default(),
+            share: FULL,
+            raised_at: Timestamp::default(),
+        }
+    }
+
+    /// Takes one call out of the budget, if it allows one now.
+    pub fn take(&mut self, now: Timestamp) -> bool {
+        if self.next_free(now) > now {
+            return false;
+        }
+        self.calls.push_back(now);
+        true
+    }
+
+    /// Counts `calls` that were made at `at` by an earlier process.
+    pub fn used(&mut self, at: Timestamp, calls: u32) {
+        for _ in 0..calls {
+            self.calls.push_back(at);
+        }
+        self.calls.make_contiguous().sort_unstable();
+    }
+
+    /// The moment from which one more call is allowed; `now` if that is already so.
+    pub fn next_free(&mut self, now: Timestamp) -> Timestamp {
+        self.forget(now);
+        self.raise(now);
+        let mut free = now.max(self.closed_until);
+        for window in &self.windows {
+            let allowed = usize::try_from(
+                (u64::from(window.calls) * u64::from(self.share) / u64::from(FULL)).max(1),
+            )
+            .unwrap_or(1);
+            if let Some(index) = self.calls.len().checked_sub(allowed) {
+                free = free.max(Timestamp(self.calls[index].0 + millis(window.length) + 1));
+            }
+        }
+        free
+    }
+
+    /// The vendor throttled a call: nothing until `until` (or a second from now), then at half the pace.
+    pub fn throttled(&mut self, now: Timestamp, until: Option<Timestamp>) {
+        let pause = until
+            .filter(|at| *at > now)
+            .unwrap_or_else(|| now.after(Duration::from_secs(1)));
+        self.closed_until = self
+            .closed_until
+            .max(pause.min(now.after(Duration::from_secs(120))));
+        self.share = (self.share / 2).max(8);
+        self.raised_at = self.closed_until;
+    }
+
+    /// Calls per second at the present pace over the tightest window.
+    pub fn rate(&self) -> f64 {
+        self.windows
+            .iter()
+            .map(|window| {
+                f64::from(window.calls) * f64::from(self.share)
+                    / f64::from(FULL)
+                    / window.length.as_secs_f64()
+            })
+            .fold(f64::INFINITY, f64::min)
+    }
+
+    fn raise(&mut self, now: Timestamp) {
+        while self.share < FULL && now.since(self.raised_at) >= Duration::from_secs(10) {
+            self.share = (self.share + 16).min(FULL);
+            self.raised_at = self.raised_at.after(Duration::from_secs(10));
+        }
+    }
+
+    fn forget(&mut self, now: Timestamp) {
+        let longest = self
+            .windows
+            .iter()
+            .map(|window| window.length)
+            .max()
+            .unwrap_or_default();
+        let oldest = Timestamp(now.before(longest).0 - 1);
+        while self.calls.front().is_some_and(|at| *at < oldest) {
+            self.calls.pop_front();
+        }
+    }
+}
