@@ -40,6 +40,9 @@ pub struct PhoneInput<'a> {
     pub history: Option<&'a History>,
     /// Operations that are not closed on this phone.
     pub open: &'a [&'a OperationState],
+    /// Attributes that jobs of ours have written with success and that no read has told of since (phase `Succeeded`). They are neither changes nor in
+    /// sync nor a reason to read now: the rest of the chain goes on over them, and the controller makes one closing read-back when the chain is empty.
+    pub assumed: &'a std::collections::BTreeSet<Attribute>,
     /// A read of ours runs as a job on the phone.
     pub reading: bool,
     /// Why nothing may start on the whole account, group or fleet now (`CredentialsRejected`, `VendorDown`, `Expectation`, `Paused`).
