@@ -18,6 +18,7 @@
 pub mod attribute;
 pub mod canonical;
 pub mod capability;
+mod codes;
 pub mod condition;
 pub mod desired;
 pub mod fleet;
