@@ -133,6 +133,9 @@ pub enum Misfit {
     /// The operation is not known, or known already.
     #[error("{0} is out of order")]
     Operation(OperationId),
+    /// The operation has no phone, one phone twice, or not one phase for each.
+    #[error("{0} does not have one phase for each of its phones")]
+    Shape(OperationId),
     /// The operation has no such phone.
     #[error("{0} has no phone {1}")]
     Phone(OperationId, PhoneId),
@@ -148,12 +151,18 @@ pub enum Misfit {
     },
 }
 
+/// Calls older than this many seconds before the newest are forgotten; no documented window is longer than a minute.
+const CALLS_KEPT_SECONDS: i64 = 120;
+
+/// Rows that one record of a snapshot holds at most: keeps records small enough to look at.
+const SNAPSHOT_ROWS: usize = 256;
+
 /// The state that follows from all records.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Ledger {
     /// Operations that are not closed on every phone.
     pub operations: BTreeMap<OperationId, OperationState>,
-    /// What is known of each phone.
+    /// What is known of each phone; phones of which nothing is known are not in it.
     pub phones: BTreeMap<VendorIdentity, BTreeMap<PhoneId, History>>,
     /// Phones on which a group spent costs, by revision.
     pub spent: BTreeMap<(GroupName, Revision), BTreeSet<(VendorIdentity, PhoneId)>>,
@@ -167,24 +176,10 @@ impl Ledger {
     /// Takes one record in.
     ///
     /// # Errors
-    /// The record does not fit what came before it; the ledger is unchanged for the rows from the offending one on.
+    /// The record does not fit what came before it; the ledger is unchanged.
     pub fn apply(&mut self, record: &Record) -> Result<(), Misfit> {
         match record {
-            Record::Intended(intent) => {
-                if intent.operation.0 <= self.last_operation {
-                    return Err(Misfit::Operation(intent.operation));
-                }
-                for phone in intent.phones.iter() {
-                    let history = self.history_mut(&intent.identity, phone);
-                    for (attribute, _) in intent.writes.iter() {
-                        history.asserted.remove(attribute);
-                    }
-                }
-                self.stand(OperationState {
-                    intent: intent.clone(),
-                    phases: vec![Phase::Intended; intent.phones.len()],
-                });
-            }
+            Record::Intended(intent) => self.intended(intent)?,
             Record::Moved {
                 operation,
                 moves,
@@ -192,13 +187,14 @@ impl Ledger {
             } => self.moved(*operation, moves, *at)?,
             Record::Asserted { identity, rows } => {
                 for (phone, attribute, fingerprint) in rows {
-                    let asserted = &mut self.history_mut(identity, phone).asserted;
-                    match fingerprint {
-                        Some(fingerprint) => {
-                            asserted.insert(attribute.clone(), fingerprint.clone())
+                    self.change(identity, phone, |history| match fingerprint {
+                        Some(print) => {
+                            history.asserted.insert(attribute.clone(), print.clone());
                         }
-                        None => asserted.remove(attribute),
-                    };
+                        None => {
+                            history.asserted.remove(attribute);
+                        }
+                    });
                 }
             }
             Record::Converged {
@@ -208,58 +204,79 @@ impl Ledger {
                 at: _,
             } => {
                 for (phone, wishes) in rows {
-                    let history = self.history_mut(identity, phone);
-                    history.group = Some(group.clone());
-                    for (attribute, digest) in wishes {
-                        match digest {
-                            Some(digest) => history.converged.insert(attribute.clone(), *digest),
-                            None => history.converged.remove(attribute),
-                        };
-                    }
+                    self.change(identity, phone, |history| history.converge(group, wishes));
                 }
             }
             Record::Trouble {
                 identity,
                 phone,
                 trouble,
-            } => self.history_mut(identity, phone).trouble = trouble.clone(),
+            } => self.change(identity, phone, |history| history.trouble = trouble.clone()),
             Record::Spent {
                 group,
                 revision,
                 identity,
                 phones,
             } => {
-                let spent = self
-                    .spent
-                    .entry((group.clone(), revision.clone()))
-                    .or_default();
-                spent.extend(phones.iter().map(|phone| (identity.clone(), phone.clone())));
+                if !phones.is_empty() {
+                    let spent = self
+                        .spent
+                        .entry((group.clone(), revision.clone()))
+                        .or_default();
+                    spent.extend(phones.iter().map(|phone| (identity.clone(), phone.clone())));
+                }
             }
             Record::Called {
                 identity,
                 second,
                 calls,
-            } => {
-                let called = self.called.entry(identity.clone()).or_default();
-                *called.entry(*second).or_default() += calls;
-                *called = called.split_off(&(second - 120));
-            }
-            Record::Standing(state) => self.stand(state.clone()),
+            } => self.called(identity, *second, *calls),
+            Record::Standing(state) => self.standing(state)?,
             Record::LastOperation(number) => self.last_operation = self.last_operation.max(*number),
         }
         Ok(())
     }
 
+    fn intended(&mut self, intent: &Intent) -> Result<(), Misfit> {
+        if intent.operation.0 <= self.last_operation {
+            return Err(Misfit::Operation(intent.operation));
+        }
+        let state = OperationState {
+            intent: intent.clone(),
+            phases: vec![Phase::Intended; intent.phones.len()],
+        };
+        state.check()?;
+        for phone in intent.phones.iter() {
+            self.change(&intent.identity, phone, |history| {
+                for (attribute, _) in intent.writes.iter() {
+                    history.asserted.remove(attribute);
+                }
+            });
+        }
+        self.stand(state);
+        Ok(())
+    }
+
+    fn standing(&mut self, state: &OperationState) -> Result<(), Misfit> {
+        state.check()?;
+        if self.operations.contains_key(&state.intent.operation) {
+            return Err(Misfit::Operation(state.intent.operation));
+        }
+        self.stand(state.clone());
+        Ok(())
+    }
+
     fn stand(&mut self, state: OperationState) {
-        self.last_operation = self.last_operation.max(state.intent.operation.0);
+        let operation = state.intent.operation;
+        self.last_operation = self.last_operation.max(operation.0);
         for (phone, phase) in state.intent.phones.iter().zip(&state.phases) {
             if !phase.is_closed() {
-                self.history_mut(&state.intent.identity, phone)
-                    .open
-                    .insert(state.intent.operation);
+                self.change(&state.intent.identity, phone, |history| {
+                    history.open.insert(operation);
+                });
             }
         }
-        self.operations.insert(state.intent.operation, state);
+        self.operations.insert(operation, state);
     }
 
     fn moved(
@@ -272,44 +289,58 @@ impl Ledger {
             .operations
             .get_mut(&operation)
             .ok_or(Misfit::Operation(operation))?;
+        let closed = state.advance(moves, at)?;
         let identity = state.intent.identity.clone();
-        let mut closed: Vec<PhoneId> = Vec::new();
-        for (phone, event) in moves {
-            let index = state
-                .position(phone)
-                .ok_or_else(|| Misfit::Phone(operation, phone.clone()))?;
-            let next =
-                state.phases[index]
-                    .next(event, at)
-                    .map_err(|illegal| Misfit::Transition {
-                        operation,
-                        phone: phone.clone(),
-                        illegal,
-                    })?;
-            if next.is_closed() {
-                closed.push(phone.clone());
-            }
-            state.phases[index] = next;
-        }
-        let all_closed = state.phases.iter().all(Phase::is_closed);
-        for phone in closed {
-            self.history_mut(&identity, &phone).open.remove(&operation);
-        }
-        if all_closed {
+        if state.phases.iter().all(Phase::is_closed) {
             self.operations.remove(&operation);
+        }
+        for phone in closed {
+            self.change(&identity, &phone, |history| {
+                history.open.remove(&operation);
+            });
         }
         Ok(())
     }
 
-    fn history_mut(&mut self, identity: &VendorIdentity, phone: &PhoneId) -> &mut History {
+    fn called(&mut self, identity: &VendorIdentity, second: i64, calls: u32) {
+        let called = self.called.entry(identity.clone()).or_default();
+        let count = called.entry(second).or_default();
+        *count = count.saturating_add(calls);
+        let newest = called.last_key_value().map_or(second, |(at, _)| *at);
+        *called = called.split_off(&newest.saturating_sub(CALLS_KEPT_SECONDS));
+    }
+
+    /// Changes what is known of a phone, and forgets the phone when nothing is known of it any more.
+    fn change(
+        &mut self,
+        identity: &VendorIdentity,
+        phone: &PhoneId,
+        edit: impl FnOnce(&mut History),
+    ) {
         if !self.phones.contains_key(identity) {
             self.phones.insert(identity.clone(), BTreeMap::new());
         }
-        self.phones
-            .entry(identity.clone())
-            .or_default()
-            .entry(phone.clone())
-            .or_default()
+        let Some(phones) = self.phones.get_mut(identity) else {
+            return;
+        };
+        match phones.get_mut(phone) {
+            Some(history) => {
+                edit(history);
+                if *history == History::default() {
+                    phones.remove(phone);
+                }
+            }
+            None => {
+                let mut history = History::default();
+                edit(&mut history);
+                if history != History::default() {
+                    phones.insert(phone.clone(), history);
+                }
+            }
+        }
+        if phones.is_empty() {
+            self.phones.remove(identity);
+        }
     }
 
     /// What is known of one phone.
@@ -321,19 +352,19 @@ impl Ledger {
     pub fn snapshot(&self) -> Vec<Record> {
         let mut records = vec![Record::LastOperation(self.last_operation)];
         for (identity, phones) in &self.phones {
-            for (phone, history) in phones {
-                history.records(identity, phone, &mut records);
-            }
+            snapshot_of_phones(identity, phones, &mut records);
         }
         for ((group, revision), spent) in &self.spent {
+            let mut phones: BTreeMap<&VendorIdentity, Vec<PhoneId>> = BTreeMap::new();
             for (identity, phone) in spent {
-                records.push(Record::Spent {
-                    group: group.clone(),
-                    revision: revision.clone(),
-                    identity: identity.clone(),
-                    phones: vec![phone.clone()],
-                });
+                phones.entry(identity).or_default().push(phone.clone());
             }
+            records.extend(phones.into_iter().map(|(identity, phones)| Record::Spent {
+                group: group.clone(),
+                revision: revision.clone(),
+                identity: identity.clone(),
+                phones,
+            }));
         }
         for (identity, seconds) in &self.called {
             records.extend(seconds.iter().map(|(second, calls)| Record::Called {
@@ -347,40 +378,74 @@ impl Ledger {
     }
 }
 
-impl History {
-    fn records(&self, identity: &VendorIdentity, phone: &PhoneId, records: &mut Vec<Record>) {
-        if let Some(group) = &self.group {
-            records.push(Record::Converged {
-                identity: identity.clone(),
-                group: group.clone(),
-                rows: vec![(
-                    phone.clone(),
-                    self.converged
-                        .iter()
-                        .map(|(attribute, digest)| (attribute.clone(), Some(*digest)))
-                        .collect(),
-                )],
-                at: Timestamp::default(),
-            });
+/// Snapshot of what is known of the phones of one vendor identity; open operations tell of themselves (`Standing`).
+fn snapshot_of_phones(
+    identity: &VendorIdentity,
+    phones: &BTreeMap<PhoneId, History>,
+    records: &mut Vec<Record>,
+) {
+    let mut converged: BTreeMap<&GroupName, Vec<(PhoneId, Vec<(Attribute, Option<WishDigest>)>)>> =
+        BTreeMap::new();
+    let mut asserted = Vec::new();
+    for (phone, history) in phones {
+        let History {
+            group,
+            asserted: prints,
+            converged: wishes,
+            trouble,
+            open: _,
+        } = history;
+        if let Some(group) = group {
+            let wishes = wishes
+                .iter()
+                .map(|(attribute, digest)| (attribute.clone(), Some(*digest)))
+                .collect();
+            converged
+                .entry(group)
+                .or_default()
+                .push((phone.clone(), wishes));
         }
-        if !self.asserted.is_empty() {
-            records.push(Record::Asserted {
-                identity: identity.clone(),
-                rows: self
-                    .asserted
-                    .iter()
-                    .map(|(attribute, print)| {
-                        (phone.clone(), attribute.clone(), Some(print.clone()))
-                    })
-                    .collect(),
-            });
-        }
-        if self.trouble != Trouble::default() {
+        asserted.extend(
+            prints
+                .iter()
+                .map(|(attribute, print)| (phone.clone(), attribute.clone(), Some(print.clone()))),
+        );
+        if *trouble != Trouble::default() {
             records.push(Record::Trouble {
                 identity: identity.clone(),
                 phone: phone.clone(),
-                trouble: self.trouble.clone(),
+                trouble: trouble.clone(),
             });
+        }
+    }
+    for (group, rows) in converged {
+        records.extend(rows.chunks(SNAPSHOT_ROWS).map(|rows| Record::Converged {
+            identity: identity.clone(),
+            group: group.clone(),
+            rows: rows.to_vec(),
+            at: Timestamp::default(),
+        }));
+    }
+    records.extend(asserted.chunks(SNAPSHOT_ROWS).map(|rows| Record::Asserted {
+        identity: identity.clone(),
+        rows: rows.to_vec(),
+    }));
+}
+
+impl History {
+    fn converge(&mut self, group: &GroupName, wishes: &[(Attribute, Option<WishDigest>)]) {
+        if self.group.as_ref() != Some(group) {
+            self.group = Some(group.clone());
+        }
+        for (attribute, digest) in wishes {
+            match digest {
+                Some(digest) => {
+                    self.converged.insert(attribute.clone(), *digest);
+                }
+                None => {
+                    self.converged.remove(attribute);
+                }
+            }
         }
     }
 }
@@ -392,6 +457,65 @@ impl OperationState {
             .phones
             .iter()
             .position(|candidate| candidate == phone)
+    }
+
+    /// One phase for each of its phones, each phone once, at least one.
+    fn check(&self) -> Result<(), Misfit> {
+        let phones: BTreeSet<&PhoneId> = self.intent.phones.iter().collect();
+        if phones.is_empty()
+            || phones.len() != self.intent.phones.len()
+            || phones.len() != self.phases.len()
+        {
+            return Err(Misfit::Shape(self.intent.operation));
+        }
+        Ok(())
+    }
+
+    /// Moves phones on, all or none, and tells which are closed by it.
+    fn advance(
+        &mut self,
+        moves: &[(PhoneId, PhaseEvent)],
+        at: Timestamp,
+    ) -> Result<Vec<PhoneId>, Misfit> {
+        let mut before: Vec<(usize, Phase)> = Vec::with_capacity(moves.len());
+        let mut closed = Vec::new();
+        for (phone, event) in moves {
+            match self.step(phone, event, at) {
+                Ok((index, old)) => {
+                    if self.phases[index].is_closed() {
+                        closed.push(phone.clone());
+                    }
+                    before.push((index, old));
+                }
+                Err(misfit) => {
+                    for (index, phase) in before.into_iter().rev() {
+                        self.phases[index] = phase;
+                    }
+                    return Err(misfit);
+                }
+            }
+        }
+        Ok(closed)
+    }
+
+    fn step(
+        &mut self,
+        phone: &PhoneId,
+        event: &PhaseEvent,
+        at: Timestamp,
+    ) -> Result<(usize, Phase), Misfit> {
+        let operation = self.intent.operation;
+        let index = self
+            .position(phone)
+            .ok_or_else(|| Misfit::Phone(operation, phone.clone()))?;
+        let next = self.phases[index]
+            .next(event, at)
+            .map_err(|illegal| Misfit::Transition {
+                operation,
+                phone: phone.clone(),
+                illegal,
+            })?;
+        Ok((index, std::mem::replace(&mut self.phases[index], next)))
     }
 
     /// Phones on which it ended with this outcome.

@@ -1,0 +1,136 @@
+//! What the journal remembers of one phone, for people (`explain`, `history`).
+//!
+//! Invariants: read-only, like [`super::sqlite::read`]; a row shows only what concerns the phone that was asked for.
+//! Not here: how it is shown (`cli`).
+
+use super::JournalError;
+use super::rows::Read;
+use super::sqlite::{rows_about, with_reader};
+use crate::model::id::{OperationId, PhoneId, VendorIdentity};
+use crate::model::operation::Intent;
+use crate::model::record::{OperationState, Record};
+use crate::model::stamp::Timestamp;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// One durable fact about a phone.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistoryRow {
+    /// Its number in the journal.
+    pub sequence: i64,
+    /// When it was appended.
+    pub at: Timestamp,
+    /// The record, cut down to this phone where it tells of several (an `Intended` keeps all its phones).
+    pub record: Record,
+}
+
+/// What the journal remembers of this phone, the oldest first, the newest `most` rows. Empty when there is no journal.
+///
+/// # Errors
+/// The journal is damaged or cannot be read.
+pub fn history(
+    folder: &Path,
+    identity: &VendorIdentity,
+    phone: &PhoneId,
+    most: usize,
+) -> Result<Vec<HistoryRow>, JournalError> {
+    let rows = with_reader(folder, |connection, path| {
+        let needle = serde_json::Value::from(phone.as_str()).to_string();
+        let standing = super::rows::load(connection, path)?.ledger.operations;
+        let mut ours: BTreeSet<OperationId> = standing
+            .into_values()
+            .filter(|state| concerns(&state.intent, identity, phone))
+            .map(|state| state.intent.operation)
+            .collect();
+        let mut found = Vec::new();
+        for read in rows_about(connection, path, &needle)? {
+            let record = read.record(path)?;
+            let Read { sequence, at, .. } = read;
+            if let Some(record) = cut(record, identity, phone, &mut ours) {
+                found.push(HistoryRow {
+                    sequence,
+                    at,
+                    record,
+                });
+            }
+        }
+        Ok(found)
+    })?;
+    let mut rows = rows.unwrap_or_default();
+    rows.drain(..rows.len().saturating_sub(most));
+    Ok(rows)
+}
+
+fn concerns(intent: &Intent, identity: &VendorIdentity, phone: &PhoneId) -> bool {
+    intent.identity == *identity && intent.phones.contains(phone)
+}
+
+/// What of the record concerns the phone. `ours` are the operations that do, as far as they are known.
+fn cut(
+    record: Record,
+    identity: &VendorIdentity,
+    phone: &PhoneId,
+    ours: &mut BTreeSet<OperationId>,
+) -> Option<Record> {
+    match record {
+        Record::Intended(ref intent) | Record::Standing(OperationState { ref intent, .. }) => {
+            concerns(intent, identity, phone).then(|| {
+                ours.insert(intent.operation);
+                record.clone()
+            })
+        }
+        Record::Moved {
+            operation,
+            mut moves,
+            at,
+        } => {
+            moves.retain(|(id, _)| id == phone);
+            (ours.contains(&operation) && !moves.is_empty()).then_some(Record::Moved {
+                operation,
+                moves,
+                at,
+            })
+        }
+        Record::Asserted {
+            identity: of,
+            mut rows,
+        } => {
+            rows.retain(|(id, _, _)| id == phone);
+            (of == *identity && !rows.is_empty()).then_some(Record::Asserted { identity: of, rows })
+        }
+        Record::Converged {
+            identity: of,
+            group,
+            mut rows,
+            at,
+        } => {
+            rows.retain(|(id, _)| id == phone);
+            (of == *identity && !rows.is_empty()).then_some(Record::Converged {
+                identity: of,
+                group,
+                rows,
+                at,
+            })
+        }
+        Record::Trouble {
+            identity: ref of,
+            phone: ref id,
+            ..
+        } => (of == identity && id == phone).then_some(record),
+        Record::Spent {
+            group,
+            revision,
+            identity: of,
+            mut phones,
+        } => {
+            phones.retain(|id| id == phone);
+            (of == *identity && !phones.is_empty()).then_some(Record::Spent {
+                group,
+                revision,
+                identity: of,
+                phones,
+            })
+        }
+        Record::Called { .. } | Record::LastOperation(_) => None,
+    }
+}
