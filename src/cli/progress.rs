@@ -1,0 +1,198 @@
+//! Progress for people: a bar with counts and the time left on a terminal, plain lines elsewhere.
+//!
+//! Invariants: never more than one plain line in two seconds, except when the activity changes; nothing on stdout. Not here: the counts (`controller::progress`).
+
+use super::output::{Output, count, counted};
+use crate::controller::progress::Progress;
+use crate::daemon::ProgressSink;
+use crate::model::stamp::Timestamp;
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+/// Shortest time between two plain lines of the same activity.
+const LINE_EVERY: Duration = Duration::from_secs(2);
+
+/// Shows how far the work is.
+#[derive(Clone, Debug)]
+pub struct Meter {
+    output: Output,
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    bar: Option<ProgressBar>,
+    said_at: Option<Timestamp>,
+    said: String,
+    activity: String,
+    last: Progress,
+}
+
+impl Meter {
+    /// A meter that shows nothing yet.
+    pub fn new(output: &Output) -> Self {
+        Self {
+            output: output.clone(),
+            state: Arc::default(),
+        }
+    }
+
+    /// What the session tells its progress to.
+    pub fn sink(&self) -> ProgressSink {
+        let meter = self.clone();
+        Arc::new(move |progress| meter.show(progress))
+    }
+
+    /// The last counts that were told.
+    pub fn last(&self) -> Progress {
+        self.state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .last
+            .clone()
+    }
+
+    /// Removes the bar.
+    pub fn finish(&self) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bar) = state.bar.take() {
+            bar.finish_and_clear();
+            self.output.bars().remove(&bar);
+        }
+    }
+
+    fn show(&self, progress: &Progress) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.last = progress.clone();
+        if Output::watched() {
+            let bar = state.bar.get_or_insert_with(|| self.new_bar());
+            let (done, all) = position(progress);
+            bar.set_length(all);
+            bar.set_position(done);
+            bar.set_prefix(progress.activity.clone());
+            bar.set_message(counts(progress));
+            return;
+        }
+        let line = format!("{}: {}", progress.activity, counts(progress));
+        let due = state.activity != progress.activity
+            || state
+                .said_at
+                .is_none_or(|at| progress.at.since(at) >= LINE_EVERY);
+        if due && line != state.said {
+            self.output.say(&line);
+            state.said_at = Some(progress.at);
+            state.activity.clone_from(&progress.activity);
+            state.said = line;
+        }
+    }
+
+    fn new_bar(&self) -> ProgressBar {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let bar = self.output.bars().add(bar);
+        let style = ProgressStyle::with_template("{prefix:>10} [{bar:32}] {msg}  {eta} left");
+        bar.set_style(
+            style
+                .unwrap_or_else(|_| ProgressStyle::default_bar())
+                .progress_chars("=> "),
+        );
+        bar.enable_steady_tick(Duration::from_millis(250));
+        bar
+    }
+}
+
+/// Work done and work in all: steps when there are some, else reads.
+fn position(progress: &Progress) -> (u64, u64) {
+    let steps = progress.steps_done + progress.steps_left;
+    if steps > 0 && progress.activity != "reading" {
+        (progress.steps_done, steps)
+    } else {
+        (progress.reads, progress.reads + progress.reads_left)
+    }
+}
+
+fn counts(progress: &Progress) -> String {
+    if progress.activity == "reading" {
+        return format!(
+            "{}, {} made, {} to go",
+            counted(progress.phones, "phone"),
+            counted(progress.reads, "call"),
+            count(progress.reads_left)
+        );
+    }
+    let mut parts = vec![format!(
+        "{}/{} in sync",
+        count(progress.in_sync),
+        count(progress.phones)
+    )];
+    let more = [
+        (progress.working, "working"),
+        (progress.vendor, "vendor"),
+        (progress.operator, "needs you"),
+        (progress.not_read, "not read"),
+        (progress.open_jobs, "open jobs"),
+        (progress.throttled, "throttled"),
+    ];
+    parts.extend(
+        more.iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, name)| format!("{name} {}", count(*number))),
+    );
+    parts.push(format!(
+        "steps {}/{}",
+        count(progress.steps_done),
+        count(progress.steps_done + progress.steps_left)
+    ));
+    parts.join(" · ")
+}
+
+/// The line `status` begins with.
+pub fn summary_line(progress: &Progress) -> String {
+    format!(
+        "needs you {} · vendor {} · working {} · in sync {} · not read {}",
+        count(progress.operator),
+        count(progress.vendor),
+        count(progress.working),
+        count(progress.in_sync),
+        count(progress.not_read)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_line_reads_as_documented() {
+        let progress = Progress {
+            operator: 3,
+            vendor: 41,
+            working: 120,
+            in_sync: 2749,
+            not_read: 87,
+            ..Progress::default()
+        };
+        assert_eq!(
+            summary_line(&progress),
+            "needs you 3 · vendor 41 · working 120 · in sync 2,749 · not read 87"
+        );
+    }
+
+    #[test]
+    fn counts_leave_out_what_is_nought() {
+        let progress = Progress {
+            activity: "converging".to_owned(),
+            phones: 300,
+            in_sync: 120,
+            working: 180,
+            steps_done: 40,
+            steps_left: 60,
+            ..Progress::default()
+        };
+        assert_eq!(
+            counts(&progress),
+            "120/300 in sync · working 180 · steps 40/100"
+        );
+        assert_eq!(position(&progress), (40, 100));
+    }
+}
