@@ -223,7 +223,7 @@ impl From<JournalError> for CliError {
             | JournalError::Damaged { .. }
             | JournalError::Misfit { .. } => Exit::Before,
         };
-        Self::from_error(exit, &error).hint("look at the state folder")
+        Self::from_error(exit, &error).hint(error.advice())
     }
 }
 

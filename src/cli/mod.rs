@@ -12,6 +12,7 @@ pub mod output;
 pub mod progress;
 pub mod providers;
 pub mod run;
+pub mod status;
 pub mod stop;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -36,6 +37,8 @@ pub struct Invocation {
 enum Command {
     /// Keep the fleet as the manifests say, for ever
     Run(run::Args),
+    /// Show how the fleet stands, from what is remembered
+    Status(status::Args),
     /// List what the vendor has
     Get(get::Args),
     /// Show what each provider can do, and what it costs
@@ -92,6 +95,7 @@ pub async fn run(invocation: Invocation) -> ExitCode {
 async fn dispatch(command: Command, global: &Global, output: &Output) -> Result<Exit, CliError> {
     match command {
         Command::Run(args) => Box::pin(run::run(args, global, output)).await,
+        Command::Status(args) => status::run(args, global, output),
         Command::Get(args) => Box::pin(get::run(args, global, output)).await,
         Command::Providers(args) => providers::run(&args, output),
         Command::Completions(args) => completions::run(args, output),
