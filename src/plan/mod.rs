@@ -1,13 +1,19 @@
 //! Pure decision: what differs, in which order it is mended, what waits and why, and how that reads.
 //!
-//! [`phone`] plans one phone; [`batch`] gathers phones due for the same payload into orders; [`preview`] assembles the plan of a whole fleet, with
-//! [`forecast`]; [`render`] writes it as text, JSON or Markdown. `apply`, `run` and `plan` share all of it.
+//! [`phone`] plans one phone: [`diff`] compares, `gate` says what waits, `chain` orders and merges what goes. [`batch`] gathers phones due for the same
+//! payload into orders; [`preview`] assembles the plan of a whole fleet, with [`forecast`]; [`render`] writes it as text, JSON or Markdown. `apply`, `run`
+//! and `plan` share all of it.
 //!
 //! Invariants: pure, total, deterministic; capabilities, limits and time are arguments; no secret is ever printed.
 //! Not here: reading (`provider`), pace (`controller`).
 
 pub mod batch;
+mod chain;
+pub mod diff;
+#[cfg(test)]
+mod fixture;
 pub mod forecast;
+mod gate;
 pub mod phone;
 pub mod preview;
 pub mod render;

@@ -1,12 +1,16 @@
 //! One phone: what differs, the chain of steps that mends it, and what waits.
 //!
 //! Invariants: at most the first step of the chain may start now; a change is either in the chain or waiting, never both; an attribute that is not managed
-//! is never mentioned. Not here: several phones (`batch`).
+//! is never mentioned (but for apps that `appPolicy: exclusive` removes). Not here: comparing (`diff`), routes and merging (`chain`), what waits and why
+//! (`gate`), several phones (`batch`).
+
+use super::diff::{self, Prepared};
+use super::{chain, gate};
 
 use crate::model::attribute::Attribute;
-use crate::model::capability::{CallName, Capabilities, Costs, Stage};
+use crate::model::capability::{CallName, Capabilities, Cost, Costs, Stage};
 use crate::model::condition::{Cause, Reason};
-use crate::model::desired::{Desired, Fingerprints, Origin};
+use crate::model::desired::{Desired, Fingerprints, Mode, Origin};
 use crate::model::fleet::{App, AppSource, Group};
 use crate::model::id::{AppName, OperationId, Package, PhoneKey, WishDigest};
 use crate::model::observed::{CatalogueApp, CatalogueImage, Observed, ReadKind, Sight};
@@ -88,13 +92,16 @@ pub struct PhonePlan {
     pub chain: Vec<PhoneStep>,
     /// What the plan cannot lift now: by change, or by the whole phone (no attribute).
     pub waiting: Vec<Waiting>,
-    /// Reads that are missing or too old to decide on.
+    /// Reads that are missing or too old to decide on, sorted. What only has to be read back after a write of ours is named here once the chain is
+    /// empty: one closing read-back a chain. Costly next steps need to know whether the phone is in use (`Usage`).
     pub unread: Vec<ReadKind>,
     /// Managed attributes that were compared and agree, with the digest of the wish. Write-only ones agree by fingerprint.
     pub in_sync: Vec<(Attribute, WishDigest)>,
-    /// Write-only attributes about which nothing is known (no journal).
+    /// Attributes about which nothing is known: write-only ones without a journal, and those that a read should tell and did not.
     pub unknown: Vec<Attribute>,
-    /// Earliest moment at which this plan can differ by the passing of time alone.
+    /// Managed attributes that agree now and that a restart or wipe among the changes will undo: they follow as changes of their own afterwards.
+    pub afterwards: Vec<Attribute>,
+    /// Earliest moment at which this plan can differ by the passing of time alone. The ageing of readings counts only while a step may start on them.
     pub again_at: Option<Timestamp>,
 }
 
@@ -160,9 +167,60 @@ pub struct Waiting {
     pub operation: Option<OperationId>,
 }
 
+impl PhonePlan {
+    /// The step that may start now: the first of the chain, if nothing holds the whole phone and what it needs to know was read.
+    pub fn next(&self) -> Option<&PhoneStep> {
+        let first = self.chain.first()?;
+        let undecided = self.unread.iter().any(|kind| match kind {
+            ReadKind::Listing => true,
+            ReadKind::Usage => !first.costs.is_live(),
+            ReadKind::Properties
+            | ReadKind::Apps
+            | ReadKind::Shell
+            | ReadKind::AppCatalogue
+            | ReadKind::ImageCatalogue => false,
+        });
+        (!undecided && self.held().next().is_none()).then_some(first)
+    }
+
+    /// The step that may start as soon as our open job on the phone has ended; batches may wait for it. `None` when something else holds the phone.
+    pub fn upcoming(&self) -> Option<&PhoneStep> {
+        let mut held = self.held().peekable();
+        held.peek()?;
+        held.all(|waiting| waiting.reason == Reason::Polling)
+            .then(|| self.chain.first())?
+    }
+
+    /// What holds the whole phone.
+    pub fn held(&self) -> impl Iterator<Item = &Waiting> {
+        self.waiting
+            .iter()
+            .filter(|waiting| waiting.attribute.is_none())
+    }
+
+    /// What this change waits for; `None`: it is in the chain.
+    pub fn waits_for(&self, attribute: &Attribute) -> Option<&Waiting> {
+        self.waiting
+            .iter()
+            .find(|waiting| waiting.attribute.as_ref() == Some(attribute))
+    }
+
+    /// Whether everything managed was read, agrees, and nothing is waited for.
+    pub fn is_converged(&self) -> bool {
+        self.changes.is_empty() && self.waiting.is_empty() && self.unread.is_empty()
+    }
+}
+
 /// Digest of a wish: first 8 bytes of SHA-256 of its JSON.
 pub fn digest(wish: &Wish) -> WishDigest {
-    unimplemented!("{wish:?}")
+    use sha2::{Digest, Sha256};
+    // A wish is plain data with text keys, so it always has a JSON; were that to change, equal wishes would still give equal digests.
+    let json =
+        serde_json::to_vec(wish).unwrap_or_else(|error| format!("{error}: {wish:?}").into_bytes());
+    let hash = Sha256::digest(&json);
+    let mut first = [0; 8];
+    first.copy_from_slice(&hash[..8]);
+    WishDigest(u64::from_be_bytes(first))
 }
 
 /// Plans one phone.
@@ -172,5 +230,74 @@ pub fn digest(wish: &Wish) -> WishDigest {
 /// digest is `SecretRotated`); what may be done (mode, gate, capability, catalogue, `NoEffect`, `Contested`, `Quarantined`, costs, approval, run state,
 /// use, open operations); the chain by stages, merged where the call takes several attributes (one restart for all restart properties).
 pub fn plan_phone(input: &PhoneInput<'_>) -> PhonePlan {
-    unimplemented!("{}", input.key)
+    let prepared = Prepared::new(
+        input.desired,
+        input.capabilities,
+        input.fingerprints,
+        input.remembers,
+    );
+    plan_prepared(&prepared, input)
 }
+
+/// [`plan_phone`], with what depends on the desired state alone made ready once: for fleets in which many phones are planned again and again.
+/// `prepared` must come from `input.desired`, and be made anew when a secret may have changed.
+pub fn plan_prepared(prepared: &Prepared, input: &PhoneInput<'_>) -> PhonePlan {
+    let mut plan = PhonePlan::default();
+    if let Some(waiting) = gate::absent(input) {
+        plan.waiting.push(waiting);
+        return plan;
+    }
+    let open = gate::OpenWork::of(input);
+    let mut compared = diff::compare(prepared, input, &open);
+    plan.in_sync = compared.in_sync;
+    plan.unknown = compared.unknown;
+    if !compared.found.is_empty() && input.group.mode != Mode::Observe {
+        compared.found.sort_by(|a, b| {
+            (a.change.stage, &a.change.attribute).cmp(&(b.change.stage, &b.change.attribute))
+        });
+        let routed = gate::sort_out(input, &open, &mut compared.found, &mut plan.waiting);
+        plan.chain = chain::build(input, &compared.found, routed);
+        plan.changes = compared
+            .found
+            .into_iter()
+            .map(|found| found.change)
+            .collect();
+        plan.afterwards = afterwards(input, &plan);
+    }
+    let mut unread = compared.unread;
+    if plan.chain.is_empty() {
+        unread = unread.union(compared.read_back);
+    }
+    plan.unread = unread.list();
+    gate::hold_phone(input, &open, &mut plan);
+    if plan.held().next().is_none() && gate::needs_usage(input, &plan.chain) {
+        plan.unread = unread.with(ReadKind::Usage).list();
+    }
+    plan.again_at = gate::again_at(input, &plan);
+    plan
+}
+
+fn afterwards(input: &PhoneInput<'_>, plan: &PhonePlan) -> Vec<Attribute> {
+    let costs = plan
+        .changes
+        .iter()
+        .fold(Costs::NONE, |costs, change| costs.union(change.costs));
+    let (wipe, restart) = (costs.has(Cost::Wipe), costs.has(Cost::Restart));
+    if !wipe && !restart {
+        return Vec::new();
+    }
+    plan.in_sync
+        .iter()
+        .map(|(attribute, _)| attribute)
+        .filter(|attribute| {
+            input
+                .capabilities
+                .of(attribute)
+                .is_some_and(|row| (wipe && row.lost_by_wipe) || (restart && row.lost_by_restart))
+        })
+        .cloned()
+        .collect()
+}
+
+#[cfg(test)]
+mod tests;
