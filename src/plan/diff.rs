@@ -173,6 +173,9 @@ pub(super) fn compare(
             wanted,
             facts,
         };
+        if input.assumed.contains(attribute) {
+            continue;
+        }
         let verdict = reader.judge(&subject, value);
         compared.take(input, &subject, verdict);
     }
@@ -295,7 +298,7 @@ fn strays(input: &PhoneInput<'_>, reader: &Reader<'_>, compared: &mut Compared) 
             continue;
         }
         let attribute = Attribute::App(app.package.clone());
-        if input.desired.attributes.contains_key(&attribute) {
+        if input.desired.attributes.contains_key(&attribute) || input.assumed.contains(&attribute) {
             continue;
         }
         if reader.open.disturbed(&attribute, row, at) {

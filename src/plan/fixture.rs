@@ -23,7 +23,7 @@ use crate::model::settings::Settings;
 use crate::model::stamp::Timestamp;
 use crate::model::value::{AppWish, Value, VersionWish, Wish};
 use smol_str::format_smolstr;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -238,6 +238,7 @@ pub(super) struct Scene {
     pub(super) sight: Sight,
     pub(super) history: Option<History>,
     pub(super) open: Vec<OperationState>,
+    pub(super) assumed: BTreeSet<Attribute>,
     pub(super) reading: bool,
     pub(super) gate: Option<Reason>,
     pub(super) allowed: Costs,
@@ -334,6 +335,7 @@ impl Scene {
                 ..History::default()
             }),
             open: Vec::new(),
+            assumed: BTreeSet::new(),
             reading: false,
             gate: None,
             allowed: Costs::NONE,
@@ -432,6 +434,7 @@ impl Scene {
             sight: &self.sight,
             history: self.history.as_ref(),
             open: &open,
+            assumed: &self.assumed,
             reading: self.reading,
             gate: self.gate,
             allowed: self.allowed,

@@ -381,6 +381,18 @@ fn one_read_back_closes_a_chain() {
 }
 
 #[test]
+fn what_is_assumed_is_not_spoken_of() {
+    let mut scene = Scene::new()
+        .differs("timezone", "UTC", ZONE)
+        .differs("language", "zh-CN", "de-DE");
+    scene.assumed.insert(Attribute::Timezone);
+    let plan = scene.plan();
+    assert_eq!(plan.changes.len(), 1);
+    assert_eq!(plan.next().unwrap().payload.call, "writeLanguage");
+    assert!(plan.unread.is_empty() && plan.in_sync.is_empty());
+}
+
+#[test]
 fn a_floor_raised_by_anything_else_stands() {
     let done = NOW.before(Duration::from_secs(5));
     let mut scene = Scene::new()
