@@ -71,7 +71,16 @@ fn wish(attribute: &Attribute) -> Wish {
         }))),
         Attribute::App(_) => Value::App(AppWish::Absent),
         Attribute::Location => return Wish::Reset,
-        _ => Value::Text("Ähnlich\u{1F4F1}".into()),
+        Attribute::Image
+        | Attribute::SimCountry
+        | Attribute::Sim
+        | Attribute::Property(_)
+        | Attribute::Setting(_)
+        | Attribute::Timezone
+        | Attribute::Language
+        | Attribute::Bandwidth
+        | Attribute::Adb
+        | Attribute::Running(_) => Value::Text("Ähnlich\u{1F4F1}".into()),
     })
 }
 

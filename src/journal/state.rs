@@ -121,6 +121,15 @@ struct Entry {
     digest: String,
 }
 
+/// One file of the last good manifests.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptFile {
+    /// Path as the operator named it.
+    pub path: PathBuf,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
 /// Keeps a copy of these files (path as the operator named it, content) as the last good manifests, in this order.
 ///
 /// *Guarantee*: after a crash at any point, [`load_last_good`] gives the old set or the new one, whole.
@@ -157,7 +166,7 @@ pub fn save_last_good<'a>(
 ///
 /// # Errors
 /// They cannot be read, or are not what was saved (`Damaged`).
-pub fn load_last_good(folder: &Path) -> Result<Option<Vec<(PathBuf, Vec<u8>)>>, JournalError> {
+pub fn load_last_good(folder: &Path) -> Result<Option<Vec<KeptFile>>, JournalError> {
     let fleet = folder.join(FLEET);
     let path = fleet.join(INDEX);
     let json = match fs::read(&path) {
@@ -177,7 +186,10 @@ pub fn load_last_good(folder: &Path) -> Result<Option<Vec<(PathBuf, Vec<u8>)>>, 
         if digest(&bytes) != entry.digest {
             return Err(damaged(&copy, 0, "the content is not what was saved"));
         }
-        files.push((entry.path, bytes));
+        files.push(KeptFile {
+            path: entry.path,
+            bytes,
+        });
     }
     Ok(Some(files))
 }
@@ -269,7 +281,10 @@ mod tests {
         let loaded = load_last_good(folder.path()).unwrap().unwrap();
         let expected: Vec<_> = files
             .iter()
-            .map(|(path, bytes)| (path.to_path_buf(), bytes.to_vec()))
+            .map(|(path, bytes)| KeptFile {
+                path: path.to_path_buf(),
+                bytes: bytes.to_vec(),
+            })
             .collect();
         assert_eq!(loaded, expected);
         save_last_good(folder.path(), [files[1]]).unwrap();

@@ -44,7 +44,7 @@ pub enum Record {
         /// The group that claims them.
         group: GroupName,
         /// Phone and its wishes.
-        rows: Vec<(PhoneId, Vec<(Attribute, Option<WishDigest>)>)>,
+        rows: Vec<ConvergedRow>,
         /// When.
         at: Timestamp,
     },
@@ -85,6 +85,9 @@ pub enum Record {
     /// The number of the last operation (only in snapshots).
     LastOperation(u64),
 }
+
+/// A phone and its converged wishes (`None`: no longer managed).
+pub type ConvergedRow = (PhoneId, Vec<(Attribute, Option<WishDigest>)>);
 
 /// Counts of trouble with one phone.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -384,8 +387,7 @@ fn snapshot_of_phones(
     phones: &BTreeMap<PhoneId, History>,
     records: &mut Vec<Record>,
 ) {
-    let mut converged: BTreeMap<&GroupName, Vec<(PhoneId, Vec<(Attribute, Option<WishDigest>)>)>> =
-        BTreeMap::new();
+    let mut converged: BTreeMap<&GroupName, Vec<ConvergedRow>> = BTreeMap::new();
     let mut asserted = Vec::new();
     for (phone, history) in phones {
         let History {

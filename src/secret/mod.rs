@@ -3,6 +3,9 @@
 //! Invariants: secret texts live in `secrecy` types and never reach a log, plan, journal or error; errors name the reference only.
 //! Not here: where references may stand (`manifest`).
 
+pub mod fingerprint;
+pub mod resolve;
+
 use crate::model::value::SecretRef;
 use secrecy::SecretString;
 
@@ -23,4 +26,7 @@ pub trait Secrets: Send + Sync {
     /// # Errors
     /// It is missing, empty or unreadable.
     fn resolve(&self, reference: &SecretRef) -> Result<SecretString, SecretError>;
+
+    /// Forgets what was read, so that rotated secrets are read again.
+    fn refresh(&self) {}
 }
