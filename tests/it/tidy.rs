@@ -474,7 +474,7 @@ fn cycle(arrows: &BTreeMap<String, BTreeSet<String>>) -> Option<String> {
 
 #[test]
 fn the_house_is_tidy() {
-    let sources = sources();
+    let sources = product();
     assert!(
         sources.len() > 40,
         "only {} files were found",
