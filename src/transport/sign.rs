@@ -1,1 +1,117 @@
-//! Signing primitives.
+//! Signing primitives that several vendors share: digests, chains of HMAC, and the dates that go into them.
+//!
+//! Invariants: pure; keys and messages are bytes, never logged; hex is lower case. Not here: any vendor's scheme (`provider/<vendor>/sign`).
+
+use crate::model::stamp::Timestamp;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::{Digest, Sha256};
+
+/// Length of a SHA-256 digest in bytes.
+const DIGEST: usize = 32;
+
+/// Lower hex of the bytes.
+pub fn hex(bytes: &[u8]) -> String {
+    base16ct::lower::encode_string(bytes)
+}
+
+/// Lower hex of the SHA-256 digest of `data`.
+pub fn sha256_hex(data: &[u8]) -> String {
+    hex(&Sha256::digest(data))
+}
+
+/// HMAC-SHA-256 of `message` under `key`. A key of any length is valid.
+pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; DIGEST] {
+    // A key longer than a block is hashed first, as RFC 2104 says; `new_from_slice` does the same and cannot fail for HMAC.
+    let mut block = [0_u8; 64];
+    if key.len() > block.len() {
+        block[..DIGEST].copy_from_slice(&Sha256::digest(key));
+    } else {
+        block[..key.len()].copy_from_slice(key);
+    }
+    let mut mac = Hmac::<Sha256>::new(&block.into());
+    mac.update(message);
+    mac.finalize().into_bytes().into()
+}
+
+/// A chain of HMACs: the key of each step is the raw digest of the one before, beginning with `secret`.
+pub fn derive_key(secret: &[u8], steps: &[&[u8]]) -> Vec<u8> {
+    steps.iter().fold(secret.to_vec(), |key, step| {
+        hmac_sha256(&key, step).to_vec()
+    })
+}
+
+/// `YYYYMMDDTHHMMSSZ` in UTC. A moment outside the years 0 to 9999 is written as 1970.
+pub fn compact_utc(at: Timestamp) -> String {
+    jiff::Timestamp::from_millisecond(at.0)
+        .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+        .strftime("%Y%m%dT%H%M%SZ")
+        .to_string()
+}
+
+/// The moment a `Date` header tells (RFC 9110, IMF-fixdate), to the second.
+pub fn http_date(text: &str) -> Option<Timestamp> {
+    let zoned = jiff::fmt::rfc2822::parse(text.trim()).ok()?;
+    Some(Timestamp(zoned.timestamp().as_millisecond()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn digests_are_those_of_the_standards() {
+        assert_eq!(
+            sha256_hex(b""),
+            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+        );
+        // RFC 4231, test cases 2 and 6 (a key longer than one block).
+        assert_eq!(
+            hex(&hmac_sha256(b"Jefe", b"what do ya want for nothing?")),
+            "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+        assert_eq!(
+            hex(&hmac_sha256(
+                &[0xaa; 131],
+                b"Test Using Larger Than Block-Size Key - Hash Key First"
+            )),
+            "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54"
+        );
+    }
+
+    #[test]
+    fn a_chain_of_no_steps_is_the_secret_itself() {
+        assert_eq!(derive_key(b"secret", &[]), b"secret");
+        assert_eq!(
+            derive_key(b"secret", &[b"a", b"b"]),
+            hmac_sha256(&hmac_sha256(b"secret", b"a"), b"b")
+        );
+    }
+
+    #[test]
+    fn dates_are_compact_and_utc() {
+        assert_eq!(
+            compact_utc(Timestamp(1_709_285_820_999)),
+            "20240301T093700Z"
+        );
+        assert_eq!(compact_utc(Timestamp(i64::MAX)), "19700101T000000Z");
+    }
+
+    #[test]
+    fn date_headers_are_read() {
+        assert_eq!(
+            http_date("Fri, 01 Mar 2024 09:37:00 GMT"),
+            Some(Timestamp(1_709_285_820_000))
+        );
+        assert_eq!(http_date("yesterday"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn compact_dates_always_have_sixteen_bytes(ms in -60_000_000_000_000_i64..250_000_000_000_000) {
+            let text = compact_utc(Timestamp(ms));
+            prop_assert_eq!(text.len(), 16);
+            prop_assert!(text.ends_with('Z'));
+        }
+    }
+}

@@ -1,18 +1,97 @@
-//! ArmCloud (`armcloud-paas`).
+//! ArmCloud (`armcloud-paas`): one account, signed requests over HTTP, every method one call.
+//!
+//! Invariants: credentials are resolved once, when the account is opened, and leave only as signatures; answers are judged (`answer`), converted
+//! (`convert`, `properties`, `jobs`) and forgotten; nothing is repeated. Not here: the table of what it can do (`table`), codes (`errors`), their JSON (`wire`).
+//! Source: the vendor's manuals of 2024 and 2025; where they disagree both readings are tolerated.
+
+mod answer;
+mod convert;
+mod errors;
+mod jobs;
+mod order;
+mod properties;
+mod shell;
+mod sign;
+mod table;
+#[cfg(test)]
+mod tests;
+pub mod wire;
 
 use super::registry::{OpenError, Outfit};
-use super::*;
+use super::{
+    CallError, ErrorKind, Found, JobRef, JobReport, LostSubmit, Order, Probe, Provider,
+    ReadRequest, Submission,
+};
+use crate::model::capability::Capabilities;
 use crate::model::fleet::Account;
+use crate::model::id::PhoneId;
+use crate::model::observed::{Cursor, Observation, PhoneReading, ReadKind};
+use crate::model::stamp::Timestamp;
+use crate::secret::SecretError;
+use crate::transport::sign::{compact_utc, http_date};
+use crate::transport::{Effect, Request};
+use answer::{Asked, header, our_bug};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::header::{AUTHORIZATION, CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sign::{CredentialForm, Signable};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use table::{call, path};
+use tracing::Instrument;
+use wire::{Envelope, PadCodesRequest, PadDetailsRequest, PageRequest, Paged, Rows};
+
+/// Signed and sent exactly so.
+const JSON: &str = "application/json;charset=UTF-8";
+/// Largest answer that is read: 200 phones with all their properties stay well below.
+const MAX_BODY: usize = 32 << 20;
+/// How far the creation time of a task may lie before the time we think we sent it, beyond the difference of the clocks.
+const CLOCK_SLACK: Duration = Duration::from_secs(5);
 
 /// What ArmCloud can do.
 pub fn capabilities() -> &'static Capabilities {
-    unimplemented!()
+    &table::CAPABILITIES
 }
 
 /// One account at ArmCloud.
 pub struct ArmCloud {
-    #[expect(dead_code, reason = "skeleton")]
     outfit: Outfit,
+    endpoint: String,
+    host: String,
+    access_key: SecretString,
+    secret_key: SecretString,
+    form: CredentialForm,
+    /// The vendor's build has no list of tasks.
+    no_task_list: AtomicBool,
+}
+
+impl std::fmt::Debug for ArmCloud {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ArmCloud")
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+/// One HTTP call.
+struct Exchange<'a> {
+    name: &'a str,
+    path: &'a str,
+    phones: &'a [PhoneId],
+    effect: Effect,
+    body: Bytes,
+    secret: Option<&'a SecretString>,
+}
+
+/// A payload with what came around it.
+struct Answer<T> {
+    envelope: Envelope<T>,
+    headers: HeaderMap,
+    at: Timestamp,
 }
 
 impl ArmCloud {
@@ -20,8 +99,381 @@ impl ArmCloud {
     ///
     /// # Errors
     /// A credential that cannot be resolved, or a wrong option.
-    pub fn open(_account: &Account, outfit: Outfit) -> Result<Self, OpenError> {
-        Ok(Self { outfit })
+    pub fn open(account: &Account, outfit: Outfit) -> Result<Self, OpenError> {
+        let option = |name: &str, problem: &str| OpenError::Option {
+            account: account.name.to_string(),
+            name: name.to_owned(),
+            problem: problem.to_owned(),
+        };
+        let endpoint = account.endpoint.trim_end_matches('/').to_owned();
+        let uri: http::Uri = endpoint
+            .parse()
+            .map_err(|_| option("endpoint", "is no URL"))?;
+        let (Some(_), Some(authority)) = (uri.scheme(), uri.authority()) else {
+            return Err(option("endpoint", "is no absolute URL"));
+        };
+        let host = account
+            .options
+            .get("signedHost")
+            .map_or_else(|| authority.as_str().to_owned(), ToString::to_string);
+        if host.is_empty() || HeaderValue::from_str(&host).is_err() {
+            return Err(option("signedHost", "is no host"));
+        }
+        let form = match account.options.get("credentialForm").map(|text| &**text) {
+            None | Some("scope") => CredentialForm::Scope,
+            Some("bare") => CredentialForm::Bare,
+            Some(_) => return Err(option("credentialForm", "is neither scope nor bare")),
+        };
+        Ok(Self {
+            access_key: credential(account, &outfit, "accessKey")?,
+            secret_key: credential(account, &outfit, "secretKey")?,
+            outfit,
+            endpoint,
+            host,
+            form,
+            no_task_list: AtomicBool::new(false),
+        })
+    }
+
+    fn signed(&self, exchange: &Exchange<'_>) -> Result<Request, CallError> {
+        let date = compact_utc(self.outfit.clock.now());
+        let signable = Signable {
+            host: &self.host,
+            date: &date,
+            content_type: JSON,
+            payload: &exchange.body,
+        };
+        let digest = signable.payload_digest();
+        let authorization = signable.authorization(
+            self.access_key.expose_secret(),
+            &self.secret_key,
+            self.form,
+            &digest,
+        );
+        let mut authorization = HeaderValue::try_from(authorization)
+            .map_err(|_| our_bug("the access key cannot stand in a header"))?;
+        authorization.set_sensitive(true);
+        let http = http::Request::post(format!("{}{}", self.endpoint, exchange.path))
+            .header(CONTENT_TYPE, JSON)
+            .header("x-date", date)
+            .header("x-host", &self.host)
+            .header("x-content-sha256", digest)
+            .header(AUTHORIZATION, authorization)
+            .body(exchange.body.clone())
+            .map_err(|problem| our_bug(format!("a request cannot be made: {problem}")))?;
+        Ok(Request {
+            http,
+            effect: exchange.effect,
+            deadline: self.outfit.request_timeout,
+            max_body: MAX_BODY,
+        })
+    }
+
+    /// Sends one request and judges its answer.
+    async fn exchange<T: DeserializeOwned>(
+        &self,
+        exchange: Exchange<'_>,
+    ) -> Result<Answer<T>, CallError> {
+        let span = tracing::info_span!(
+            "http_call",
+            call = exchange.name,
+            phones = exchange.phones.len(),
+            status = tracing::field::Empty,
+            ms = tracing::field::Empty,
+        );
+        self.exchange_in(exchange, span.clone())
+            .instrument(span)
+            .await
+    }
+
+    async fn exchange_in<T: DeserializeOwned>(
+        &self,
+        exchange: Exchange<'_>,
+        span: tracing::Span,
+    ) -> Result<Answer<T>, CallError> {
+        let mut secrets = vec![&self.secret_key, &self.access_key];
+        secrets.extend(exchange.secret);
+        let asked = Asked {
+            effect: exchange.effect,
+            phones: exchange.phones,
+            secrets: &secrets,
+        };
+        let sent = self.outfit.clock.now();
+        let answer = self.outfit.transport.send(self.signed(&exchange)?).await;
+        let at = self.outfit.clock.now();
+        let ms = u64::try_from(at.since(sent).as_millis()).unwrap_or(u64::MAX);
+        span.record("ms", ms);
+        let response = answer.map_err(|error| {
+            tracing::debug!("The call got no complete answer.");
+            asked.broken(&error)
+        })?;
+        span.record("status", response.status().as_u16());
+        let judged = asked.judge(&response);
+        match &judged {
+            Ok(_) => tracing::debug!("The call was answered."),
+            Err(error) => {
+                tracing::debug!(code = error.code.as_deref(), kind = ?error.kind, "The call was answered with an error.");
+            }
+        }
+        Ok(Answer {
+            envelope: judged?,
+            headers: response.into_parts().0.headers,
+            at,
+        })
+    }
+
+    /// A read: one page, or some phones.
+    async fn ask<B: Serialize, T: DeserializeOwned>(
+        &self,
+        path: &str,
+        phones: &[PhoneId],
+        body: &B,
+    ) -> Result<Answer<T>, CallError> {
+        self.exchange(Exchange {
+            name: path.rsplit('/').next().unwrap_or(path),
+            path,
+            phones,
+            effect: Effect::Read,
+            body: order::json(body)?,
+            secret: None,
+        })
+        .await
+    }
+
+    async fn page<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        page: u32,
+        rows: u32,
+    ) -> Result<Answer<Paged<T>>, CallError> {
+        let body = PageRequest {
+            page,
+            rows,
+            pad_codes: None,
+        };
+        self.ask(path, &[], &body).await
+    }
+
+    async fn read_now(&self, request: &ReadRequest) -> Result<Observation, CallError> {
+        let phones = checked_phones(request)?;
+        let pad_codes = phones.to_vec();
+        Ok(match request.kind {
+            ReadKind::Listing => {
+                let page = page_number(request)?;
+                let answer = self.page(path::INFOS, page, table::LISTING_ROWS).await?;
+                convert::listing(answer.envelope.data, page)
+            }
+            ReadKind::Usage => {
+                let body = PadDetailsRequest {
+                    page: 1,
+                    rows: u32::try_from(pad_codes.len()).unwrap_or(u32::MAX),
+                    pad_codes,
+                };
+                let answer = self.ask(path::DETAILS, phones, &body).await?;
+                convert::usage(answer.envelope.data, phones)
+            }
+            ReadKind::Properties => {
+                let body = PadCodesRequest { pad_codes };
+                let answer: Answer<Rows<_>> = self.ask(path::PROPERTIES, phones, &body).await?;
+                let rows = answer.envelope.data.unwrap_or_default().into_vec();
+                properties::observed(rows, phones, &request.attributes)
+            }
+            ReadKind::Apps => {
+                let body = PadCodesRequest { pad_codes };
+                let answer: Answer<Rows<_>> = self.ask(path::INSTALLED, phones, &body).await?;
+                convert::apps(answer.envelope.data.unwrap_or_default().into_vec(), phones)
+            }
+            ReadKind::AppCatalogue => {
+                let page = page_number(request)?;
+                let answer = self
+                    .page(path::APP_LIST, page, table::CATALOGUE_ROWS)
+                    .await?;
+                convert::app_catalogue(answer.envelope.data, page)
+            }
+            ReadKind::ImageCatalogue => {
+                let page = page_number(request)?;
+                let answer = self
+                    .page(path::IMAGE_LIST, page, table::CATALOGUE_ROWS)
+                    .await?;
+                convert::image_catalogue(answer.envelope.data, page)
+            }
+            ReadKind::Shell => return Err(our_bug("a shell read is a job")),
+        })
+    }
+
+    async fn start_read_now(&self, request: &ReadRequest) -> Result<Submission, CallError> {
+        if request.kind != ReadKind::Shell {
+            return Err(our_bug(format!("{:?} is no read by job", request.kind)));
+        }
+        let phones = checked_phones(request)?;
+        let body = wire::AsyncCmdRequest {
+            pad_codes: phones.to_vec(),
+            script_content: shell::read_script(&request.attributes)?,
+        };
+        self.start(
+            call::COMMAND,
+            phones,
+            order::Ready {
+                path: table::path_of(call::COMMAND).unwrap_or_default(),
+                body: order::json(&body)?,
+                secret: None,
+            },
+        )
+        .await
+    }
+
+    /// Sends what starts work on phones.
+    async fn start(
+        &self,
+        name: &str,
+        phones: &[PhoneId],
+        ready: order::Ready,
+    ) -> Result<Submission, CallError> {
+        let answer: Answer<Rows<_>> = self
+            .exchange(Exchange {
+                name,
+                path: ready.path,
+                phones,
+                effect: Effect::Mutation,
+                body: ready.body,
+                secret: ready.secret.as_ref(),
+            })
+            .await?;
+        Ok(jobs::submission(name, phones, answer.envelope.data))
+    }
+
+    async fn submit_now(&self, order: &Order) -> Result<Submission, CallError> {
+        let ready = order::build(order, &*self.outfit.secrets)?;
+        let mut submission = self.start(order.call, &order.phones, ready).await?;
+        if order.call == call::PROXY {
+            // A row's words may repeat the password.
+            for (_, outcome) in &mut submission.rows {
+                if let super::RowOutcome::Refused(error) = outcome {
+                    "refused".clone_into(&mut error.message);
+                }
+            }
+        }
+        Ok(submission)
+    }
+
+    async fn poll_now(&self, jobs: &[JobRef]) -> Result<Vec<JobReport>, CallError> {
+        let most = usize::try_from(table::CAPABILITIES.limits.poll_batch).unwrap_or(usize::MAX);
+        if jobs.is_empty() || jobs.len() > most {
+            return Err(our_bug(format!(
+                "{} jobs in one poll, which takes 1 to {most}",
+                jobs.len()
+            )));
+        }
+        let mut task_ids: Vec<wire::Scalar> = jobs
+            .iter()
+            .map(|job| wire::Scalar::from(job.job.as_str()))
+            .collect();
+        task_ids.sort_unstable();
+        task_ids.dedup();
+        let body = wire::TaskIdsRequest { task_ids };
+        let answer: Answer<Rows<_>> = self.ask(path::TASK_DETAIL, &[], &body).await?;
+        let rows = answer.envelope.data.unwrap_or_default().into_vec();
+        Ok(jobs::reports(rows, jobs))
+    }
+
+    async fn find_now(&self, lost: &LostSubmit) -> Result<Found, CallError> {
+        let Some(kind) = table::task_type(&lost.call) else {
+            return Ok(Found::CannotLook);
+        };
+        if self.no_task_list.load(Ordering::Relaxed) {
+            return Ok(Found::CannotLook);
+        }
+        let body = wire::TaskListRequest {
+            kind,
+            page: 1,
+            rows: table::CATALOGUE_ROWS,
+        };
+        let answer: Answer<Paged<_>> = match self.ask(path::TASK_LIST, &lost.phones, &body).await {
+            Ok(answer) => answer,
+            Err(error)
+                if error.kind == ErrorKind::Refused && error.code.as_deref() == Some("404") =>
+            {
+                tracing::info!("This build of the vendor has no list of tasks.");
+                self.no_task_list.store(true, Ordering::Relaxed);
+                return Ok(Found::CannotLook);
+            }
+            Err(error) => return Err(error),
+        };
+        // Their clock: the list tells when a task was made by it.
+        let offset = answer.envelope.ts.map_or(0, |ts| ts - answer.at.0);
+        let since = Timestamp(lost.sent_at.0.saturating_add(offset)).before(CLOCK_SLACK);
+        Ok(jobs::found(answer.envelope.data, &lost.phones, since))
+    }
+
+    async fn probe_now(&self) -> Result<Probe, CallError> {
+        let answer = self.page(path::INFOS, 1, 1).await?;
+        let Answer {
+            envelope,
+            headers,
+            at,
+        } = answer;
+        let date = || {
+            header(&headers, "date")
+                .and_then(http_date)
+                .map(|date| date.0)
+        };
+        let number = |name| header(&headers, name).and_then(|text| text.parse().ok());
+        Ok(Probe {
+            clock_offset: envelope.ts.or_else(date).map(|theirs| theirs - at.0),
+            phones: convert::listing(envelope.data, 1).total,
+            rate: number("x-ratelimit-limit").zip(number("x-ratelimit-remaining")),
+        })
+    }
+}
+
+fn credential(account: &Account, outfit: &Outfit, name: &str) -> Result<SecretString, OpenError> {
+    let failed = |source| OpenError::Credential {
+        account: account.name.to_string(),
+        name: name.to_owned(),
+        source,
+    };
+    let unfit = |problem: &str| SecretError {
+        reference: name.to_owned(),
+        problem: problem.to_owned(),
+    };
+    let reference = account
+        .credentials
+        .get(name)
+        .ok_or_else(|| failed(unfit("is not given")))?;
+    let secret = outfit.secrets.resolve(reference).map_err(failed)?;
+    if HeaderValue::from_str(secret.expose_secret()).is_err() {
+        return Err(failed(unfit("holds characters that no key has")));
+    }
+    Ok(secret)
+}
+
+/// The phones of a request, at most as many as the read takes.
+fn checked_phones(request: &ReadRequest) -> Result<&[PhoneId], CallError> {
+    let per_phone = match request.kind {
+        ReadKind::Usage | ReadKind::Properties | ReadKind::Apps | ReadKind::Shell => true,
+        ReadKind::Listing | ReadKind::AppCatalogue | ReadKind::ImageCatalogue => false,
+    };
+    let most = table::CAPABILITIES
+        .read(request.kind)
+        .map_or(0, |read| usize::try_from(read.max_phones).unwrap_or(0));
+    let count = request.phones.len();
+    if per_phone && (count == 0 || count > most) {
+        return Err(our_bug(format!(
+            "{count} phones in one {:?} read, which takes 1 to {most}",
+            request.kind
+        )));
+    }
+    Ok(&request.phones)
+}
+
+fn page_number(request: &ReadRequest) -> Result<u32, CallError> {
+    match &request.cursor {
+        None => Ok(1),
+        Some(Cursor(text)) => text
+            .parse()
+            .ok()
+            .filter(|page| *page > 0)
+            .ok_or_else(|| our_bug(format!("{text:?} is no page"))),
     }
 }
 
@@ -29,31 +481,43 @@ impl Provider for ArmCloud {
     fn capabilities(&self) -> &'static Capabilities {
         capabilities()
     }
+
     fn read<'a>(
         &'a self,
-        _request: &'a ReadRequest,
+        request: &'a ReadRequest,
     ) -> BoxFuture<'a, Result<Observation, CallError>> {
-        unimplemented!()
+        Box::pin(self.read_now(request))
     }
+
     fn start_read<'a>(
         &'a self,
-        _request: &'a ReadRequest,
+        request: &'a ReadRequest,
     ) -> BoxFuture<'a, Result<Submission, CallError>> {
-        unimplemented!()
+        Box::pin(self.start_read_now(request))
     }
-    fn decode_read(&self, _request: &ReadRequest, _phone: &PhoneId, _output: &str) -> PhoneReading {
-        unimplemented!()
+
+    fn decode_read(&self, request: &ReadRequest, phone: &PhoneId, output: &str) -> PhoneReading {
+        PhoneReading {
+            phone: phone.clone(),
+            listed: None,
+            values: shell::decode(&request.attributes, output),
+            apps: None,
+        }
     }
-    fn submit<'a>(&'a self, _order: &'a Order) -> BoxFuture<'a, Result<Submission, CallError>> {
-        unimplemented!()
+
+    fn submit<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<Submission, CallError>> {
+        Box::pin(self.submit_now(order))
     }
-    fn poll<'a>(&'a self, _jobs: &'a [JobRef]) -> BoxFuture<'a, Result<Vec<JobReport>, CallError>> {
-        unimplemented!()
+
+    fn poll<'a>(&'a self, jobs: &'a [JobRef]) -> BoxFuture<'a, Result<Vec<JobReport>, CallError>> {
+        Box::pin(self.poll_now(jobs))
     }
-    fn find<'a>(&'a self, _lost: &'a LostSubmit) -> BoxFuture<'a, Result<Found, CallError>> {
-        unimplemented!()
+
+    fn find<'a>(&'a self, lost: &'a LostSubmit) -> BoxFuture<'a, Result<Found, CallError>> {
+        Box::pin(self.find_now(lost))
     }
+
     fn probe(&self) -> BoxFuture<'_, Result<Probe, CallError>> {
-        unimplemented!()
+        Box::pin(self.probe_now())
     }
 }

@@ -1,0 +1,1 @@
+//! Contract tests: bodies, answers and journeys against a scripted transport.

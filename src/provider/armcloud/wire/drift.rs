@@ -1,0 +1,203 @@
+//! Values whose JSON type drifts between builds of the vendor.
+//!
+//! Invariants: a value of an unexpected type reads as "not told", it never fails the whole answer. Not here: their meaning.
+
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smol_str::{SmolStr, ToSmolStr};
+use std::fmt;
+use std::marker::PhantomData;
+
+/// A value that comes now as number, now as text, now as a flag: kept as text. Written as a number where it is a plain whole number.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Scalar(pub SmolStr);
+
+impl Scalar {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The number, if it is a whole one.
+    pub fn number(&self) -> Option<i64> {
+        let text = self.0.trim();
+        text.parse().ok().or_else(|| {
+            let (whole, rest) = text.split_once('.')?;
+            rest.bytes()
+                .all(|b| b == b'0')
+                .then(|| whole.parse().ok())?
+        })
+    }
+}
+
+impl From<i64> for Scalar {
+    fn from(number: i64) -> Self {
+        Self(number.to_smolstr())
+    }
+}
+
+impl From<&str> for Scalar {
+    fn from(text: &str) -> Self {
+        Self(text.into())
+    }
+}
+
+impl Serialize for Scalar {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.parse::<i64>() {
+            Ok(number) if number.to_smolstr() == self.0 => serializer.serialize_i64(number),
+            Ok(_) | Err(_) => serializer.serialize_str(&self.0),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        scalar(deserializer).map(Option::unwrap_or_default)
+    }
+}
+
+struct ScalarVisitor;
+
+impl<'de> Visitor<'de> for ScalarVisitor {
+    type Value = Option<Scalar>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Some(Scalar(text.into())))
+    }
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(Some(Scalar(number.to_smolstr())))
+    }
+    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Some(Scalar(number.to_smolstr())))
+    }
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(Some(Scalar(number.to_smolstr())))
+    }
+    fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
+        Ok(Some(Scalar(if flag { "1" } else { "0" }.into())))
+    }
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_none<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        while seq.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(None)
+    }
+}
+
+/// A scalar, or nothing for null, objects and lists.
+pub(super) fn scalar<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Scalar>, D::Error> {
+    d.deserialize_any(ScalarVisitor)
+}
+
+/// Text from text or number; nothing otherwise.
+pub(super) fn text<'de, D: Deserializer<'de>>(d: D) -> Result<Option<SmolStr>, D::Error> {
+    Ok(scalar(d)?.map(|value| value.0))
+}
+
+/// Text without a size limit worth interning.
+pub(super) fn long_text<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
+    Ok(scalar(d)?.map(|value| value.0.into()))
+}
+
+/// A whole number from number or text; nothing otherwise.
+pub(super) fn number<'de, D: Deserializer<'de>>(d: D) -> Result<Option<i64>, D::Error> {
+    Ok(scalar(d)?.and_then(|value| value.number()))
+}
+
+/// A scalar that may be absent (`None`) or null (`Some(None)`).
+pub(super) fn told<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Option<Scalar>>, D::Error> {
+    scalar(d).map(Some)
+}
+
+/// A list; null, one object and anything else are taken as it is most sensible.
+pub(super) fn list<'de, D, T>(d: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    Ok(match many(d)? {
+        Shape::Many(rows) => Some(rows),
+        Shape::One(row) => Some(vec![row]),
+        Shape::Flag(_) | Shape::Nothing => None,
+    })
+}
+
+/// The shapes in which rows come.
+pub(super) enum Shape<T> {
+    Many(Vec<T>),
+    One(T),
+    Flag(bool),
+    Nothing,
+}
+
+/// Reads rows in any of their shapes.
+pub(super) fn many<'de, D, T>(d: D) -> Result<Shape<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: DeserializeOwned,
+{
+    d.deserialize_any(ShapeVisitor(PhantomData))
+}
+
+struct ShapeVisitor<T>(PhantomData<T>);
+
+impl<'de, T: DeserializeOwned> Visitor<'de> for ShapeVisitor<T> {
+    type Value = Shape<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list, an object, a flag or null")
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut rows = Vec::with_capacity(seq.size_hint().unwrap_or(0).min(1000));
+        while let Some(row) = seq.next_element()? {
+            rows.push(row);
+        }
+        Ok(Shape::Many(rows))
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        T::deserialize(serde::de::value::MapAccessDeserializer::new(map)).map(Shape::One)
+    }
+    fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
+        Ok(Shape::Flag(flag))
+    }
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(match text {
+            "true" => Shape::Flag(true),
+            "false" => Shape::Flag(false),
+            _ => Shape::Nothing,
+        })
+    }
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(Shape::Nothing)
+    }
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(Shape::Nothing)
+    }
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(Shape::Nothing)
+    }
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Shape::Nothing)
+    }
+    fn visit_none<E>(self) -> Result<Self::Value, E> {
+        Ok(Shape::Nothing)
+    }
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
