@@ -1,1 +1,266 @@
-//! The vendors, simulated.
+//! The vendors, simulated: one world of phones, and a surface over it for each vendor, served in-process and over HTTP by the same handler.
+//!
+//! Invariants: what a surface answers follows from the world, the request and the time; the world acts when a request arrives, whether or not anyone waits for
+//! the answer; it shares no mapping with the adapters, so their mistakes show. Not here: anything of the program under test.
+
+pub mod armcloud;
+mod course;
+pub mod faults;
+pub mod front;
+mod inprocess;
+mod job;
+pub mod phone;
+mod rate;
+pub mod report;
+pub mod scenario;
+mod shell;
+mod values;
+pub mod world;
+
+pub use inprocess::InProcess;
+pub use values::Values;
+
+use crate::model::stamp::Timestamp;
+use crate::time::clock::Clock;
+use crate::time::delay::jitter;
+use bytes::Bytes;
+use course::Due;
+use faults::Kind;
+use rate::Standing;
+use smol_str::SmolStr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use world::World;
+
+/// How long a silent loss keeps a client waiting at most.
+const SILENCE: Duration = Duration::from_secs(90);
+
+/// What a world is made of.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    /// How many phones.
+    pub phones: u32,
+    /// Decides everything that looks like chance.
+    pub seed: u64,
+    /// What goes wrong.
+    pub faults: faults::Faults,
+    /// How long settings take; apps take 4 times, images and restarts 20 times as long, all ± 25 %.
+    pub job_time: Duration,
+    /// From a request to its answer, ± 25 %.
+    pub latency: Duration,
+    /// Calls the vendor lets through in any second.
+    pub rate_per_second: u32,
+    /// Calls the vendor lets through in any minute.
+    pub rate_per_minute: u32,
+    /// What happens by itself.
+    pub scenario: Vec<scenario::Event>,
+    /// What phones' codes begin with; seven digits follow.
+    pub phone_prefix: SmolStr,
+    /// Phones are dealt to groups 1 to this.
+    pub provider_groups: u32,
+    /// Share of phones with a real-device image, which accept live properties and ignore them.
+    pub real_devices: f64,
+    /// Whether signatures made more than five minutes from now are refused.
+    pub check_clock: bool,
+    /// Where the manuals of ArmCloud disagree, which one holds.
+    pub dialect: armcloud::Dialect,
+}
+
+impl Default for Spec {
+    fn default() -> Self {
+        Self {
+            phones: 100,
+            seed: 1,
+            faults: faults::Faults::default(),
+            job_time: Duration::from_secs(2),
+            latency: Duration::from_millis(20),
+            rate_per_second: 200,
+            rate_per_minute: 5_000,
+            scenario: Vec::new(),
+            phone_prefix: SmolStr::new_static("AC3201"),
+            provider_groups: 4,
+            real_devices: 0.0,
+            check_clock: false,
+            dialect: armcloud::Dialect::default(),
+        }
+    }
+}
+
+/// Keys that open nothing but the simulator.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Credentials {
+    /// Sent with every request.
+    pub access_key: String,
+    /// Signs every request.
+    pub secret_key: String,
+}
+
+/// The fake access key.
+pub const ACCESS_KEY: &str = "SIMULATED-ACCESS-KEY";
+/// The fake secret key.
+pub const SECRET_KEY: &str = "simulated-secret-key-opens-nothing";
+
+/// What comes of a request, and when.
+#[derive(Debug)]
+pub struct Handled {
+    /// From the request's arrival to this outcome.
+    pub delay: Duration,
+    /// What the client sees then.
+    pub outcome: Outcome,
+}
+
+/// What a client sees of its request.
+#[derive(Debug)]
+pub enum Outcome {
+    /// An answer.
+    Answer(http::Response<Bytes>),
+    /// The connection is refused; nothing arrived.
+    Refused,
+    /// The connection drops; the request took effect, or will.
+    Lost,
+}
+
+/// A handle on one world. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Simulator {
+    world: Arc<Mutex<World>>,
+}
+
+impl Simulator {
+    /// Makes the world at this moment.
+    pub fn new(spec: Spec, now: Timestamp) -> Self {
+        Self {
+            world: Arc::new(Mutex::new(World::new(spec, now))),
+        }
+    }
+
+    /// The keys every surface accepts.
+    pub fn credentials(&self) -> Credentials {
+        Credentials {
+            access_key: ACCESS_KEY.to_owned(),
+            secret_key: SECRET_KEY.to_owned(),
+        }
+    }
+
+    /// Lets a request arrive now.
+    ///
+    /// # Guarantees
+    /// The world has acted when this returns, but for requests that arrive late; the delay is for the answer only.
+    pub fn handle(&self, request: &http::Request<Bytes>, now: Timestamp) -> Handled {
+        let mut world = self.lock();
+        world.advance(now);
+        receive(&mut world, request)
+    }
+
+    /// A transport that calls this simulator directly.
+    pub fn transport(&self, clock: Arc<dyn Clock>) -> InProcess {
+        InProcess::new(self.clone(), clock)
+    }
+
+    /// What the provider's side has counted.
+    pub fn report(&self) -> report::Report {
+        self.lock().report()
+    }
+
+    /// Looks at the world or changes it behind the client's back, as it was after the last request.
+    pub fn change<R>(&self, change: impl FnOnce(&mut World) -> R) -> R {
+        change(&mut self.lock())
+    }
+
+    /// The same at a moment: what is due until then has happened.
+    pub fn change_at<R>(&self, now: Timestamp, change: impl FnOnce(&mut World) -> R) -> R {
+        let mut world = self.lock();
+        world.advance(now);
+        change(&mut world)
+    }
+
+    /// One phone as it is.
+    pub fn phone(&self, id: &str) -> Option<phone::Phone> {
+        self.lock().phone(id).cloned()
+    }
+
+    /// Codes of all phones, in listing order.
+    pub fn phones(&self) -> Vec<String> {
+        self.lock().phone_ids()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request arrives: what the network and the vendor's front do with it.
+fn receive(world: &mut World, request: &http::Request<Bytes>) -> Handled {
+    let number = world.call;
+    world.call += 1;
+    let mut delay = jitter(world.spec.latency, 25, "latency", number, world.spec.seed);
+    if world.fault(Kind::Slow, number) {
+        delay += world.faults.slow_by.0;
+    }
+    let handled = |delay, outcome| Handled { delay, outcome };
+    if world.fault(Kind::Refused, number) {
+        return handled(delay, Outcome::Refused);
+    }
+    let path = request.uri().path();
+    world.count_call(armcloud::known_path(path));
+    armcloud::count_class(world, path);
+    let standing = world.rate.call(world.now);
+    if !standing.allowed {
+        world.report.throttled += 1;
+        return handled(
+            delay,
+            Outcome::Answer(armcloud::throttled(world.now, standing)),
+        );
+    }
+    if world.fault(Kind::Throttle, number) {
+        return handled(
+            delay,
+            Outcome::Answer(armcloud::throttled(world.now, standing)),
+        );
+    }
+    if world.fault(Kind::Html, number) {
+        return handled(
+            delay,
+            Outcome::Answer(armcloud::html(200, "Welcome to the portal")),
+        );
+    }
+    let server_error = world.fault(Kind::ServerError, number);
+    if world.fault(Kind::ErrorBefore, number) || (server_error && number.is_multiple_of(2)) {
+        return handled(delay, Outcome::Answer(armcloud::html(502, "Bad Gateway")));
+    }
+    if world.fault(Kind::Late, number) {
+        let arrival = world.now.after(world.faults.late_by.0);
+        world
+            .queue
+            .push(arrival, Due::Arrive(Box::new(request.clone())));
+        return handled(world.faults.late_by.0, Outcome::Lost);
+    }
+    let answer = armcloud::answer(world, request);
+    if world.fault(Kind::ErrorAfter, number) || server_error {
+        return handled(
+            delay,
+            Outcome::Answer(armcloud::html(504, "Gateway Timeout")),
+        );
+    }
+    if world.fault(Kind::Lost, number) {
+        world.report.lost_answers += 1;
+        let silent = number % 2 == 1;
+        return handled(if silent { SILENCE } else { delay }, Outcome::Lost);
+    }
+    handled(delay, Outcome::Answer(with_standing(answer, standing)))
+}
+
+/// Adds the rate limit headers that every answer carries.
+fn with_standing(mut answer: http::Response<Bytes>, standing: Standing) -> http::Response<Bytes> {
+    let headers = answer.headers_mut();
+    headers.insert("x-ratelimit-limit", standing.limit.into());
+    headers.insert("x-ratelimit-remaining", standing.remaining.into());
+    headers.insert("x-ratelimit-reset", standing.reset.into());
+    headers.insert("x-ratelimit-type", http::HeaderValue::from_static("qps"));
+    answer
+}
+
+#[cfg(test)]
+mod client;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,361 @@
+//! ArmCloud's surface: paths, signatures, envelopes and error codes as its manuals describe them.
+//!
+//! Invariants: a request is checked in the vendor's order (path, signature, form, phones) and a refused one changes nothing; all that is written here comes
+//! from the manual, never from our adapter. Not here: what work does (`job`), network faults (`super::receive`).
+
+mod form;
+mod read;
+mod signature;
+mod task;
+mod wire;
+mod write;
+
+use super::rate::Standing;
+use super::world::World;
+use crate::model::stamp::Timestamp;
+use bytes::Bytes;
+use serde::Serialize;
+
+pub(super) use task::task_type;
+
+/// Where the manuals disagree or builds differ, what this one does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dialect {
+    /// Statuses, task ids and times come as text.
+    pub numbers_as_text: bool,
+    /// Calls for one phone answer an array, as calls for many do.
+    pub one_phone_array: bool,
+    /// `gpsInjectInfo` answers tasks in place of `true`.
+    pub gps_task: bool,
+    /// What a phone with an open job answers to another.
+    pub busy: Busy,
+    /// A batch with a phone that does not run is refused (110031); otherwise its task waits.
+    pub refuse_unready: bool,
+    /// Answers to submits lack `taskStatus`, as in the manual of 2024.
+    pub no_task_status: bool,
+    /// `task/list` is there, as in the manual of 2024.
+    pub task_list: bool,
+    /// Property lists are read in the other spelling (`imei`, `phonenum`, `SimOperatorName`).
+    pub other_names: bool,
+    /// `updateSIM` insists on the five cell fields.
+    pub cell_required: bool,
+    /// The output of commands stands in `errorMsg`.
+    pub output_in_error: bool,
+    /// Tasks that ended well carry an `errorMsg`.
+    pub message_on_success: bool,
+    /// `listInstalledApp` leaves system apps out.
+    pub hide_system_apps: bool,
+}
+
+impl Default for Dialect {
+    fn default() -> Self {
+        Self {
+            numbers_as_text: false,
+            one_phone_array: false,
+            gps_task: false,
+            busy: Busy::Exists,
+            refuse_unready: false,
+            no_task_status: false,
+            task_list: true,
+            other_names: false,
+            cell_required: false,
+            output_in_error: false,
+            message_on_success: false,
+            hide_system_apps: false,
+        }
+    }
+}
+
+/// What a phone with an open job answers to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Busy {
+    /// A row with `taskStatus` −1 and no task id.
+    Exists,
+    /// A row with `taskStatus` −1 and the id of the open job.
+    ExistsWithId,
+    /// The batch is refused with 220025.
+    Refuse,
+}
+
+/// A call that is refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Refusal {
+    code: u32,
+    msg: String,
+}
+
+/// Refuses with this code.
+fn refuse<T>(code: u32, msg: impl Into<String>) -> Result<T, Refusal> {
+    Err(Refusal {
+        code,
+        msg: msg.into(),
+    })
+}
+
+/// Does a call; the body of its answer.
+type Handler = fn(&mut World, &[u8]) -> Result<Bytes, Refusal>;
+
+/// What a call is counted as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Class {
+    Read,
+    Poll,
+    Mutation,
+}
+
+/// Every path of this surface.
+static ROUTES: [(&str, Class, Handler); 31] = [
+    ("/openapi/open/pad/infos", Class::Read, read::infos),
+    ("/openapi/open/pad/infos/new", Class::Read, read::infos_new),
+    ("/openapi/open/pad/padDetails", Class::Read, read::details),
+    ("/openapi/open/group/infos", Class::Read, read::groups),
+    (
+        "/openapi/open/pad/padProperties",
+        Class::Read,
+        read::properties_of_one,
+    ),
+    (
+        "/openapi/open/pad/batchPadProperties",
+        Class::Read,
+        read::properties_of_many,
+    ),
+    (
+        "/openapi/open/pad/listInstalledApp",
+        Class::Read,
+        read::installed_apps,
+    ),
+    (
+        "/openapi/open/image/queryImageList",
+        Class::Read,
+        read::images,
+    ),
+    ("/file-center/open/app/list", Class::Read, read::app_list),
+    (
+        "/file-center/open/app/detail",
+        Class::Read,
+        read::app_detail,
+    ),
+    (
+        "/task-center/open/task/padTaskDetail",
+        Class::Poll,
+        task::details,
+    ),
+    ("/task-center/open/task/list", Class::Poll, task::list),
+    (
+        "/openapi/open/pad/updateTimeZone",
+        Class::Mutation,
+        write::time_zone,
+    ),
+    (
+        "/openapi/open/pad/updateLanguage",
+        Class::Mutation,
+        write::language,
+    ),
+    (
+        "/openapi/open/pad/gpsInjectInfo",
+        Class::Mutation,
+        write::gps,
+    ),
+    ("/openapi/open/pad/updateSIM", Class::Mutation, write::sim),
+    (
+        "/openapi/open/pad/replacePadAndroidPropByCountry",
+        Class::Mutation,
+        write::sim_by_country,
+    ),
+    (
+        "/openapi/open/pad/updatePadProperties",
+        Class::Mutation,
+        write::properties,
+    ),
+    (
+        "/openapi/open/pad/updatePadAndroidProp",
+        Class::Mutation,
+        write::android_properties,
+    ),
+    (
+        "/openapi/open/network/proxy/set",
+        Class::Mutation,
+        write::proxy,
+    ),
+    ("/openapi/open/pad/setSpeed", Class::Mutation, write::speed),
+    (
+        "/openapi/open/pad/openOnlineAdb",
+        Class::Mutation,
+        write::adb,
+    ),
+    (
+        "/openapi/open/pad/asyncCmd",
+        Class::Mutation,
+        write::command,
+    ),
+    ("/openapi/open/pad/restart", Class::Mutation, write::restart),
+    ("/openapi/open/pad/reset", Class::Mutation, write::reset),
+    (
+        "/openapi/open/pad/upgradeImage",
+        Class::Mutation,
+        write::upgrade,
+    ),
+    (
+        "/openapi/open/pad/installApp",
+        Class::Mutation,
+        write::install,
+    ),
+    (
+        "/openapi/open/pad/v3/uploadFile",
+        Class::Mutation,
+        write::push,
+    ),
+    (
+        "/openapi/open/pad/uninstallApp",
+        Class::Mutation,
+        write::uninstall,
+    ),
+    ("/openapi/open/pad/startApp", Class::Mutation, write::start),
+    ("/openapi/open/pad/stopApp", Class::Mutation, write::stop),
+];
+
+fn route(path: &str) -> Option<&'static (&'static str, Class, Handler)> {
+    ROUTES.iter().find(|(known, ..)| *known == path)
+}
+
+/// The path as it is counted: unknown ones together.
+pub(super) fn known_path(path: &str) -> &'static str {
+    route(path).map_or("(unknown)", |(known, ..)| known)
+}
+
+/// Counts what kind of call it is.
+pub(super) fn count_class(world: &mut World, path: &str) {
+    match route(path) {
+        Some((_, Class::Read, _)) => world.report.reads += 1,
+        Some((_, Class::Poll, _)) => world.report.polls += 1,
+        Some((_, Class::Mutation, _)) => world.report.mutations += 1,
+        None => {}
+    }
+}
+
+/// Answers a request that has arrived.
+pub(super) fn answer(world: &mut World, request: &http::Request<Bytes>) -> http::Response<Bytes> {
+    let path = request.uri().path();
+    let Some((_, _, handler)) = route(path) else {
+        return not_found(world.now, path);
+    };
+    if path.ends_with("/task/list") && !world.spec.dialect.task_list {
+        return not_found(world.now, path);
+    }
+    if let Err(refusal) = signature::check(request, world.now, world.spec.check_clock) {
+        world.report.bad_signatures += 1;
+        return json(200, refused(world.now, &refusal));
+    }
+    let result = match *request.method() == http::Method::POST {
+        true => handler(world, request.body()),
+        false => refuse(100_012, "request method not supported"),
+    };
+    match result {
+        Ok(body) => json(200, body),
+        Err(refusal) => {
+            *world.report.refused.entry(refusal.code).or_default() += 1;
+            json(200, refused(world.now, &refusal))
+        }
+    }
+}
+
+/// The envelope around every answer.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Envelope<'a, T> {
+    msg: &'a str,
+    code: u32,
+    ts: i64,
+    data: T,
+    trace_id: &'a str,
+}
+
+fn body<T: Serialize>(now: Timestamp, code: u32, msg: &str, data: T) -> Bytes {
+    let trace = format!(
+        "{:016x}",
+        crate::time::delay::hash("trace", u64::from(code), now.0.unsigned_abs())
+    );
+    let envelope = Envelope {
+        msg,
+        code,
+        ts: now.0,
+        data,
+        trace_id: &trace,
+    };
+    serde_json::to_vec(&envelope)
+        .map(Bytes::from)
+        .unwrap_or_default()
+}
+
+/// A successful answer with this data.
+fn success<T: Serialize>(world: &World, data: T) -> Result<Bytes, Refusal> {
+    Ok(body(world.now, 200, "success", data))
+}
+
+fn refused(now: Timestamp, refusal: &Refusal) -> Bytes {
+    body(now, refusal.code, &refusal.msg, ())
+}
+
+fn json(status: u16, body: Bytes) -> http::Response<Bytes> {
+    respond(status, "application/json;charset=UTF-8", body)
+}
+
+fn respond(status: u16, kind: &'static str, body: Bytes) -> http::Response<Bytes> {
+    let mut response = http::Response::new(body);
+    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
+    let headers = response.headers_mut();
+    headers.insert(
+        http::header::CONTENT_TYPE,
+        http::HeaderValue::from_static(kind),
+    );
+    response
+}
+
+/// A page that some proxy puts in the answer's place.
+pub(super) fn html(status: u16, title: &str) -> http::Response<Bytes> {
+    let page = format!(
+        "<!DOCTYPE html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
+    );
+    respond(status, "text/html", Bytes::from(page))
+}
+
+/// The answer to one call too many.
+pub(super) fn throttled(now: Timestamp, standing: Standing) -> http::Response<Bytes> {
+    let refusal = Refusal {
+        code: 429,
+        msg: "Too many requests. Please try again later..".to_owned(),
+    };
+    let answer = json(429, refused(now, &refusal));
+    super::with_standing(
+        answer,
+        Standing {
+            remaining: 0,
+            ..standing
+        },
+    )
+}
+
+fn not_found(now: Timestamp, path: &str) -> http::Response<Bytes> {
+    #[derive(Serialize)]
+    struct NotFound<'a> {
+        timestamp: i64,
+        status: u16,
+        error: &'a str,
+        path: &'a str,
+    }
+    let body = NotFound {
+        timestamp: now.0,
+        status: 404,
+        error: "Not Found",
+        path,
+    };
+    json(
+        404,
+        serde_json::to_vec(&body)
+            .map(Bytes::from)
+            .unwrap_or_default(),
+    )
+}
+
+#[cfg(test)]
+mod tests;

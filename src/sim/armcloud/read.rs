@@ -1,0 +1,484 @@
+//! Reads: lists of phones, properties, apps, images.
+//!
+//! Invariants: a stale read shows every phone as it was at one moment; proxy, position and bandwidth are in no answer. Not here: tasks (`task`).
+
+use super::form::{self, AppId, OnePhone, Page, Phones, parse};
+use super::task::num;
+use super::wire::{
+    Cursored, DataCentre, DetailRow, GroupRow, ImageRow, InfoRow, InstalledApp, InstalledRow,
+    OfferRow, Paged, PropertiesRow, PropertyRow, Records,
+};
+use super::{Refusal, refuse, success};
+use crate::model::stamp::Timestamp;
+use crate::sim::faults::Kind;
+use crate::sim::job::Work;
+use crate::sim::phone::{MODEM, OAID, Phone, SETTING};
+use crate::sim::world::{Offer, World};
+use bytes::Bytes;
+use smol_str::SmolStr;
+use std::borrow::Cow;
+
+/// The moment this read shows.
+fn moment(world: &mut World) -> Timestamp {
+    let number = world.call;
+    match world.fault(Kind::Stale, number) {
+        true => world.now.before(world.faults.stale_by.0),
+        false => world.now,
+    }
+}
+
+/// The phones of a listing before it is cut into pages.
+fn selected(world: &World, form: &Page) -> Result<Vec<u32>, Refusal> {
+    let groups = form.group_ids.iter().chain(&form.group_id);
+    let groups: Vec<u32> = groups.copied().collect();
+    let of_group = |index: &u32| groups.is_empty() || groups.contains(&world.at(*index).group);
+    if !form.pad_codes.is_empty() {
+        // A filter, not an order: unknown codes find nothing.
+        let found = form.pad_codes.iter().filter_map(|code| world.find(code));
+        return Ok(found.filter(of_group).collect());
+    }
+    let mut phones: Vec<u32> = Vec::new();
+    for group in &groups {
+        phones.extend(world.groups.get(group).into_iter().flatten());
+    }
+    phones.sort_unstable();
+    Ok(phones)
+}
+
+/// One page of phones: indexes, total.
+fn cut(
+    world: &mut World,
+    form: &Page,
+    skip: usize,
+    rows: usize,
+) -> Result<(Vec<u32>, usize), Refusal> {
+    let all = form.pad_codes.is_empty() && form.group_ids.is_empty() && form.group_id.is_none();
+    let (mut page, total): (Vec<u32>, usize) = match all {
+        true => (
+            world.listed.iter().skip(skip).take(rows).copied().collect(),
+            world.listed.len(),
+        ),
+        false => {
+            let found = selected(world, form)?;
+            (
+                found.iter().skip(skip).take(rows).copied().collect(),
+                found.len(),
+            )
+        }
+    };
+    let number = world.call;
+    if world.fault(Kind::EmptyPage, number) {
+        page.clear();
+    }
+    if world.fault(Kind::ShortPage, number) {
+        page.truncate(page.len() / 2);
+    }
+    if world.fault(Kind::DoubledPage, number) {
+        let half = page.len().div_ceil(2);
+        page.truncate(half);
+        page.extend_from_within(..);
+    }
+    Ok((page, total))
+}
+
+/// `infos`
+pub(super) fn infos(world: &mut World, body: &[u8]) -> Result<Bytes, Refusal> {
+    let form: Page = parse(body)?;
+    let (page, rows) = form.bounds(true)?;
+    let at = moment(world);
+    let (phones, total) = cut(world, &form, (page - 1) * rows, rows)?;
+    let page_data: Vec<InfoRow<'_>> = phones.iter().map(|index| info(world, *index, at)).collect();
+    let total_page = total.div_ceil(rows);
+    success(
+        world,
+        Paged {
+            page,
+            rows,
+            size: page_data.len(),
+            total,
+            total_page,
+            page_data,
+        },
+    )
+}
+
+/// `infos/new`: `lastId` is where the page before ended.
+pub(super) fn infos_new(world: &mut World, body: &[u8]) -> Result<Bytes, Refusal> {
+    let form: Page = parse(body)?;
+    let (_, rows) = form.bounds(false)?;
+    let skip = match form.last_id {
+        None | Some(0) => 0,
+        Some(last) => world
+            .listed
+            .partition_point(|index| u64::from(*index) < last),
+    };
+    let at = moment(world);
+    let (phones, total) = cut(world, &form, skip, rows)?;
+    let page_data: Vec<InfoRow<'_>> = phones.iter().map(|index| info(world, *index, at)).collect();
+    let last_id = world.listed.get((skip + rows).min(total).saturating_sub(1));
+    let last_id = last_id.map(|index| u64::from(*index) + 1);
+    success(
+        world,
+        Cursored {
+            last_id,
+            has_next: skip + rows < total,
+            rows,
+            page_data,
+        },
+    )
+}
+
+fn info(world: &World, index: u32, at: Timestamp) -> InfoRow<'_> {
+    let phone = world.at(index).as_of(at);
+    InfoRow {
+        pad_code: &phone.id,
+        pad_grade: "m2-3",
+        pad_status: num(world, phone.status.into()),
+        group_id: phone.group,
+        idc_code: "HK-01",
+        device_ip: "10.0.0.1",
+        pad_ip: "10.1.0.1",
+        image_id: &phone.image.id,
+        image_version: &phone.image.version,
+        pad_type: kind(phone),
+        adb_open_status: adb(phone),
+        apps: None,
+    }
+}
+
+/// `padDetails`
+pub(super) fn details(world: &mut World, body: &[u8]) -> Result<Bytes, Refusal> {
+    let form: Page = parse(body)?;
+    let (page, rows) = form.bounds(false)?;
+    let at = moment(world);
+    let (phones, total) = cut(world, &form, (page - 1) * rows, rows)?;
+    let page_data: Vec<DetailRow<'_>> = phones
+        .iter()
+        .map(|index| detail(world, *index, at))
+        .collect();
+    let total_page = total.div_ceil(rows);
+    success(
+        world,
+        Paged {
+            page,
+            rows,
+            size: page_data.len(),
+            total,
+            total_page,
+            page_data,
+        },
+    )
+}
+
+fn detail(world: &World, index: u32, at: Timestamp) -> DetailRow<'_> {
+    let phone = world.at(index).as_of(at);
+    let flag = |on: bool| num(world, on.into());
+    DetailRow {
+        pad_code: &phone.id,
+        image_id: &phone.image.id,
+        device_level: "m2-3",
+        pad_status: num(world, phone.status.into()),
+        device_status: flag(true),
+        online: flag(phone.ready()),
+        stream_status: flag(phone.streaming),
+        data_size: 234_493_726_720,
+        data_size_used: 179_189_956_608,
+        adb_open_status: adb(phone),
+        country_code: &phone.country,
+        dns: None,
+        kind: kind(phone),
+        real_phone_template_id: phone.real_device.then_some(13),
+        dc_info: DataCentre {
+            dc_code: "HK-01",
+            dc_name: "Hong Kong 01",
+            area: "Hong Kong",
+        },
+    }
+}
+
+fn kind(phone: &Phone) -> &'static str {
+    if phone.real_device { "real" } else { "virtual" }
+}
+
+/// `null` until it was switched for the first time would be possible too; off is `"0"` here.
+fn adb(phone: &Phone) -> Option<&'static str> {
+    Some(if phone.adb { "1" } else { "0" })
+}
+
+/// `group/infos`
+pub(super) fn groups(world: &mut World, body: &[u8]) -> Result<Bytes, Refusal> {
+    let form: Phones = parse(body)?;
+    let wanted = |group: &u32| form.group_ids.is_empty() || form.group_ids.contains(group);
+    let rows: Vec<GroupRow> = world
+        .groups
+        .iter()
+        .filter(|(group, _)| wanted(group))
+        .map(|(group, phones)| GroupRow {
+            group_id: *group,
+            group_name: format!("Group {group}"),
+            pad_count: phones.len(),
+        })
+        .collect();
+    success(world, rows)
+}
+
+/// `padProperties`
+pub(super) fn properties_of_one(world: &mut World, body: &[u8]) -> Result<Bytes, Refusal> {
+    let OnePhone { pad_code } = parse(body)?;
+    let phones = form::phones(world, &[pad_code])?;
+    let at = moment(world);
+    let row = properties(world, world.at(phones[0]).as_of(at));
+    success(world, row)
+}
+
+/// `batchPadProperties`
+pub(super) fn properties_of_many(world: &mut World, body: &[u8]) -> Result<Bytes, Refusal> {
+    let Phones { pad_codes, .. } = parse(body)?;
+    let phones = form::phones(world, &pad_codes)?;
+    let at = moment(world);
+    let rows: Vec<PropertiesRow<'_>> = phones
+        .iter()
+        .map(|index| properties(world, world.at(*index).as_of(at)))
+        .collect();
+    success(world, rows)
+}
+
+fn properties<'a>(world: &World, phone: &'a Phone) -> PropertiesRow<'a> {
+    let mut modem = listed(phone, "modem/", &MODEM);
+    if world.spec.dialect.other_names {
+        for row in &mut modem {
+            row.properties_name = match row.properties_name {
+                "IMEI" => "imei",
+                "PhoneNum" => "phonenum",
+                "OpName" => "SimOperatorName",
+                other => other,
+            };
+        }
+    }
+    PropertiesRow {
+        pad_code: &phone.id,
+        modem_properties_list: modem,
+        system_properties_list: system(phone),
+        setting_properties_list: listed(phone, "setting/", &SETTING),
+        oaid_properties_list: listed(phone, "oaid/", &OAID),
+    }
+}
+
+/// One of the vendor's lists: what every phone has, and what was set beside it.
+fn listed<'a>(
+    phone: &'a Phone,
+    list: &'static str,
+    always: &'static [&'static str],
+) -> Vec<PropertyRow<'a>> {
+    let own = |name: &'a str| {
+        name.strip_prefix(list)
+            .filter(|name| !always.contains(name))
+    };
+    let set = phone.kept.iter().chain(phone.live.iter());
+    let mut names: Vec<&'a str> = set.filter_map(|(name, _)| own(name)).collect();
+    names.sort_unstable();
+    names.dedup();
+    let names = always.iter().copied().chain(names);
+    names
+        .filter_map(|name| {
+            let value = phone.property(&[list, name].concat())?;
+            Some(row(name, value))
+        })
+        .collect()
+}
+
+fn system(phone: &Phone) -> Vec<PropertyRow<'_>> {
+    let overridden = |name: &str| {
+        phone
+            .kept
+            .get(name)
+            .or_else(|| phone.live.get(name))
+            .is_some()
+    };
+    let shared = phone
+        .image
+        .properties
+        .iter()
+        .filter(|(name, _)| !overridden(name));
+    let mut rows: Vec<PropertyRow<'_>> = shared
+        .map(|(name, value)| PropertyRow {
+            properties_name: name,
+            properties_value: Cow::Borrowed(value),
+        })
+        .collect();
+    let mut own: Vec<&str> = phone
+        .kept
+        .iter()
+        .chain(phone.live.iter())
+        .map(|(name, _)| name)
+        .filter(|name| !name.contains('/'))
+        .collect();
+    own.sort_unstable();
+    own.dedup();
+    rows.extend(
+        own.into_iter()
+            .filter_map(|name| Some(row(name, phone.property(name)?))),
+    );
+    rows
+}
+
+fn row(name: &str, value: SmolStr) -> PropertyRow<'_> {
+    PropertyRow {
+        properties_name: name,
+        properties_value: Cow::Owned(value.into()),
+    }
+}
+
+/// `listInstalledApp`
+pub(super) fn installed_apps(world: &mut World, body: &[u8]) -> Result<Bytes, Refusal> {
+    let Phones { pad_codes, .. } = parse(body)?;
+    let phones = form::phones(world, &pad_codes)?;
+    let at = moment(world);
+    let rows: Vec<InstalledRow<'_>> = phones
+        .iter()
+        .map(|index| {
+            let phone = world.at(*index);
+            InstalledRow {
+                pad_code: &phone.id,
+                apps: apps(world, phone, phone.as_of(at)),
+            }
+        })
+        .collect();
+    success(world, rows)
+}
+
+fn apps<'a>(world: &'a World, now: &'a Phone, then: &'a Phone) -> Vec<InstalledApp<'a>> {
+    let coming = match world.work_on(now) {
+        Some(Work::Install(app) | Work::Push(Some(app))) if now.ready() => Some(app.as_ref()),
+        Some(_) | None => None,
+    };
+    let hide = world.spec.dialect.hide_system_apps;
+    let state = |value| num(world, value);
+    let here = then
+        .apps
+        .iter()
+        .filter(|app| !(hide && app.system))
+        .map(|app| InstalledApp {
+            app_name: &app.name,
+            package_name: &app.package,
+            version_code: app.version_code.to_string(),
+            version_name: &app.version_name,
+            app_state: state(i64::from(
+                coming.is_some_and(|coming| coming.package == app.package),
+            )),
+        });
+    let new = coming.filter(|app| then.app(&app.package).is_none());
+    let new = new.into_iter().map(|app| InstalledApp {
+        app_name: &app.name,
+        package_name: &app.package,
+        version_code: app.version_code.to_string(),
+        version_name: &app.version_name,
+        app_state: state(2),
+    });
+    here.chain(new).collect()
+}
+
+/// `queryImageList`
+pub(super) fn images(world: &mut World, body: &[u8]) -> Result<Bytes, Refusal> {
+    let form: Page = parse(body)?;
+    let (page, rows) = form.bounds(false)?;
+    if rows > 100 {
+        return refuse(100_000, "rows: at most 100");
+    }
+    let total = world.images.len();
+    let records: Vec<ImageRow<'_>> = world
+        .images
+        .iter()
+        .skip((page - 1) * rows)
+        .take(rows)
+        .map(|image| ImageRow {
+            image_id: &image.id,
+            image_name: &image.version,
+            image_tag: &image.version,
+            server_type: "qualcomm",
+            rom_version: format!("android{}", image.android),
+            release_type: 2,
+            support_f2fs: true,
+            file_tag: None,
+        })
+        .collect();
+    success(
+        world,
+        Records {
+            records,
+            total,
+            size: rows,
+            current: page,
+            pages: total.div_ceil(rows),
+        },
+    )
+}
+
+/// `app/list`
+pub(super) fn app_list(world: &mut World, body: &[u8]) -> Result<Bytes, Refusal> {
+    let form: Page = parse(body)?;
+    let (page, rows) = form.bounds(true)?;
+    let ids: Vec<u64> = form
+        .app_ids
+        .iter()
+        .filter_map(form::Number::value)
+        .collect();
+    let found: Vec<&Offer> = world
+        .offers
+        .iter()
+        .filter(|offer| form.app_ids.is_empty() || ids.contains(&offer.id))
+        .filter(|offer| {
+            form.package_name
+                .as_ref()
+                .is_none_or(|name| offer.app.package == *name)
+        })
+        .collect();
+    let total = found.len();
+    let page_data: Vec<OfferRow<'_>> = found
+        .into_iter()
+        .skip((page - 1) * rows)
+        .take(rows)
+        .map(|found| offer(found, world.began))
+        .collect();
+    let total_page = total.div_ceil(rows);
+    success(
+        world,
+        Paged {
+            page,
+            rows,
+            size: page_data.len(),
+            total,
+            total_page,
+            page_data,
+        },
+    )
+}
+
+/// `app/detail`
+pub(super) fn app_detail(world: &mut World, body: &[u8]) -> Result<Bytes, Refusal> {
+    let AppId { app_id } = parse(body)?;
+    let found = world
+        .offers
+        .iter()
+        .find(|offer| Some(offer.id) == app_id.value());
+    match found {
+        Some(found) => success(world, offer(found, world.began)),
+        None => refuse(140_005, "file unavailable"),
+    }
+}
+
+fn offer(offer: &Offer, began: Timestamp) -> OfferRow<'_> {
+    OfferRow {
+        app_id: offer.id,
+        origin_url: &offer.url,
+        original_url: &offer.url,
+        description: "",
+        package_name: &offer.app.package,
+        app_name: &offer.app.name,
+        version_name: &offer.app.version_name,
+        version_no: offer.app.version_code,
+        sign_md5: "0F938C4F0995A83C9BF31F0C64322589",
+        available: true,
+        create_time: began.0,
+    }
+}

@@ -1,0 +1,445 @@
+//! The course of events: what is due is done at its moment, jobs begin, end, hang or wait for their phones.
+//!
+//! Invariants: one open job a phone; events of one moment keep their order; a job's fate is drawn when it is accepted. Not here: what work does (`job`).
+
+use super::armcloud;
+use super::faults::Kind;
+use super::job::{Fate, Job, State, Work};
+use super::phone::{ABNORMAL, RUNNING};
+use super::report::{Costly, Report};
+use super::world::World;
+use crate::model::stamp::Timestamp;
+use crate::time::delay::jitter;
+use bytes::Bytes;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// How long a job waits for its phone.
+const PARKED_AT_MOST: Duration = Duration::from_secs(600);
+/// How long ended jobs can be asked about.
+const REMEMBERED: Duration = Duration::from_secs(24 * 3600);
+
+/// Something that is due.
+#[derive(Debug)]
+pub(super) enum Due {
+    /// A job's time is over.
+    End(u64),
+    /// A hung job no longer occupies its phone.
+    Free(u64),
+    /// A job has waited long enough for its phone.
+    GiveUp(u64),
+    /// A phone is connected again.
+    Online(u32),
+    /// An abnormal phone runs again, unless it was restarted since.
+    Recover(u32, u32),
+    /// A request arrives late.
+    Arrive(Box<http::Request<Bytes>>),
+    /// An event of the scenario.
+    Scenario(usize),
+}
+
+/// What is due, by moment.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    due: BTreeMap<(Timestamp, u64), Due>,
+    number: u64,
+}
+
+impl Queue {
+    pub(super) fn push(&mut self, at: Timestamp, due: Due) {
+        self.number += 1;
+        self.due.insert((at, self.number), due);
+    }
+
+    fn pop(&mut self, now: Timestamp) -> Option<(Timestamp, Due)> {
+        let next = self.due.first_entry()?;
+        if next.key().0 > now {
+            return None;
+        }
+        let ((at, _), due) = next.remove_entry();
+        Some((at, due))
+    }
+}
+
+/// What came of a submit on one phone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Row {
+    pub(super) phone: u32,
+    /// The new job, or the one that is in its way.
+    pub(super) job: u64,
+    /// The phone has another open job; nothing was started.
+    pub(super) exists: bool,
+    /// The row is left out of the answer.
+    pub(super) missing: bool,
+}
+
+impl World {
+    /// Lets everything happen that is due until `now`.
+    pub fn advance(&mut self, now: Timestamp) {
+        while let Some((at, due)) = self.queue.pop(now) {
+            self.now = self.now.max(at);
+            match due {
+                Due::End(job) => self.end(job),
+                Due::Free(job) => self.free(job),
+                Due::GiveUp(job) => self.give_up(job),
+                Due::Online(index) => {
+                    self.at_mut(index).connected = true;
+                    self.wake(index);
+                }
+                Due::Recover(index, boots) => {
+                    let phone = self.at(index);
+                    if phone.status == ABNORMAL && phone.boots == boots {
+                        self.at_mut(index).status = RUNNING;
+                        self.wake(index);
+                    }
+                }
+                Due::Arrive(request) => {
+                    armcloud::answer(self, &request);
+                }
+                Due::Scenario(number) => self.happen(number),
+            }
+        }
+        self.now = self.now.max(now);
+        self.forget_jobs();
+    }
+
+    fn forget_jobs(&mut self) {
+        let oldest = self.now.before(REMEMBERED);
+        while self
+            .jobs
+            .front()
+            .is_some_and(|job| job.ended.is_some_and(|ended| ended < oldest))
+        {
+            self.jobs.pop_front();
+            self.first_job += 1;
+        }
+    }
+
+    /// Starts this work on each of these phones, but on those that have an open job.
+    pub(super) fn submit(&mut self, phones: &[u32], work: &Arc<Work>) -> Vec<Row> {
+        let first = self.first_job + wide(self.jobs.len());
+        let costly = work.costly();
+        let rows: Vec<Row> = phones
+            .iter()
+            .map(|index| self.accept(*index, work, costly))
+            .collect();
+        let accepted = self.first_job + wide(self.jobs.len()) - first;
+        if let Ok(count @ 1..) = u32::try_from(accepted) {
+            self.batches
+                .entry(armcloud::task_type(work))
+                .or_default()
+                .push((first, count));
+        }
+        rows
+    }
+
+    fn accept(&mut self, index: u32, work: &Arc<Work>, costly: u64) -> Row {
+        if let Some(job) = self.clash(index) {
+            return Row {
+                phone: index,
+                job,
+                exists: true,
+                missing: false,
+            };
+        }
+        let id = self.first_job + wide(self.jobs.len());
+        let fate = self.draw(id, work);
+        self.jobs.push_back(Job {
+            phone: index,
+            work: Arc::clone(work),
+            created: self.now,
+            ended: None,
+            fate,
+            state: State::Parked,
+            text: None,
+        });
+        self.report.ends(work.name()).submitted += 1;
+        self.at_mut(index).job = Some(id);
+        if costly != 0 {
+            self.count_costly(index, work, costly);
+        }
+        let repairs = matches!(**work, Work::Restart) && self.at(index).status == ABNORMAL;
+        if self.at(index).ready() || repairs {
+            self.begin(id);
+        } else {
+            self.queue
+                .push(self.now.after(PARKED_AT_MOST), Due::GiveUp(id));
+        }
+        Row {
+            phone: index,
+            job: id,
+            exists: false,
+            missing: self.fault(Kind::MissingRow, id),
+        }
+    }
+
+    /// The job that is in the way of another on this phone; counts the attempt.
+    pub(super) fn clash(&mut self, index: u32) -> Option<u64> {
+        let id = self.at(index).job?;
+        let job = self.job(id)?;
+        match (&*job.work, job.state) {
+            (Work::Other, _) => self.report.foreign_clashes += 1,
+            (_, State::Hung) => self.report.hung_clashes += 1,
+            (_, _) => self.report.double_jobs += 1,
+        }
+        Some(id)
+    }
+
+    /// Does work at once, as calls do that answer their end; the job, and whether it went well.
+    pub(super) fn at_once(&mut self, index: u32, work: &Arc<Work>) -> (u64, bool) {
+        let id = self.first_job + wide(self.jobs.len());
+        let drawn = self.draw(id, work);
+        let fate = match drawn {
+            Fate::Hangs { .. } => Fate::Honest,
+            Fate::Honest | Fate::Fails | Fate::NoEffect => drawn,
+        };
+        let good = match fate {
+            Fate::Honest => self.at(index).ready() && work.carry_out(self.at_mut(index)).is_ok(),
+            Fate::NoEffect => true,
+            Fate::Fails | Fate::Hangs { .. } => false,
+        };
+        self.jobs.push_back(Job {
+            phone: index,
+            work: Arc::clone(work),
+            created: self.now,
+            ended: Some(self.now),
+            fate,
+            state: State::Running,
+            text: None,
+        });
+        self.report.ends(work.name()).submitted += 1;
+        let state = if good {
+            State::Succeeded
+        } else {
+            State::Failed
+        };
+        self.conclude(id, state, None);
+        (id, good)
+    }
+
+    fn draw(&mut self, id: u64, work: &Work) -> Fate {
+        if self.fault(Kind::Fail, id) {
+            Fate::Fails
+        } else if self.fault(Kind::Hang, id) {
+            Fate::Hangs {
+                effect: id.is_multiple_of(2),
+            }
+        } else if work.mutates() && self.fault(Kind::NoEffect, id) {
+            Fate::NoEffect
+        } else {
+            Fate::Honest
+        }
+    }
+
+    fn count_costly(&mut self, index: u32, work: &Work, costly: u64) {
+        let phone = &mut self.phones[super::world::place(index)];
+        if phone.costly == costly {
+            self.report.costly_repeated += 1;
+        }
+        phone.costly = costly;
+        let Costly {
+            restarts,
+            wipes,
+            new_identities,
+        } = self.report.costly.entry(phone.id.clone()).or_default();
+        *restarts += 1;
+        *wipes += u32::from(work.wipes());
+        *new_identities += u32::from(work.draws_identity());
+    }
+
+    /// Another client's job, which no answer mentions.
+    pub(super) fn begin_other(&mut self, index: u32, span: Duration) {
+        let id = self.first_job + wide(self.jobs.len());
+        self.jobs.push_back(Job {
+            phone: index,
+            work: Arc::new(Work::Other),
+            created: self.now,
+            ended: None,
+            fate: Fate::Honest,
+            state: State::Running,
+            text: None,
+        });
+        self.at_mut(index).job = Some(id);
+        self.queue.push(self.now.after(span), Due::End(id));
+    }
+
+    /// A parked job begins.
+    fn begin(&mut self, id: u64) {
+        let (job_time, seed) = (self.spec.job_time, self.spec.seed);
+        let Some(job) = self.job_mut(id) else { return };
+        job.state = State::Running;
+        let (index, fate, work) = (job.phone, job.fate, Arc::clone(&job.work));
+        let whole = job_time * work.weight();
+        let end = self.now.after(jitter(whole, 25, work.name(), id, seed));
+        match (work.status(), fate) {
+            (Some(status), Fate::Honest | Fate::Hangs { effect: true }) => {
+                self.at_mut(index).status = status;
+            }
+            (Some(_), Fate::Fails | Fate::NoEffect | Fate::Hangs { effect: false }) | (None, _) => {
+            }
+        }
+        self.queue.push(end, Due::End(id));
+    }
+
+    /// A phone can work again: what waits for it goes on.
+    pub(super) fn wake(&mut self, index: u32) {
+        let phone = self.at(index);
+        let (ready, connected) = (phone.ready(), phone.connected);
+        let Some(id) = phone.job else { return };
+        match self.job(id).map(|job| job.state) {
+            Some(State::Parked) if ready => self.begin(id),
+            Some(State::Cut) if connected => self.end(id),
+            Some(_) | None => {}
+        }
+    }
+
+    fn give_up(&mut self, id: u64) {
+        let now = self.now;
+        let Some(job) = self.job_mut(id) else { return };
+        if job.state != State::Parked {
+            return;
+        }
+        job.state = State::TimedOut;
+        job.ended = Some(now);
+        job.text = Some("instance not ready".into());
+        let (index, work) = (job.phone, Arc::clone(&job.work));
+        self.report.ends(work.name()).timed_out += 1;
+        let phone = self.at_mut(index);
+        phone.job = None;
+        if work.restarts() {
+            phone.costly = 0;
+        }
+    }
+
+    fn free(&mut self, id: u64) {
+        let Some(index) = self.job(id).map(|job| job.phone) else {
+            return;
+        };
+        if self.at(index).job == Some(id) {
+            self.at_mut(index).job = None;
+        }
+    }
+
+    /// A job's time is over.
+    fn end(&mut self, id: u64) {
+        let Some(job) = self.job(id) else { return };
+        let (index, fate, work) = (job.phone, job.fate, Arc::clone(&job.work));
+        if !self.at(index).connected {
+            if let Some(job) = self.job_mut(id) {
+                job.state = State::Cut;
+            }
+            return;
+        }
+        let (state, text) = match fate {
+            Fate::Honest => self.carry_out(index, &work, id),
+            Fate::Fails => (State::Failed, Some(failure(&work).to_owned())),
+            Fate::NoEffect => (State::Succeeded, None),
+            Fate::Hangs { effect } => {
+                if effect {
+                    self.carry_out(index, &work, id);
+                }
+                (State::Hung, None)
+            }
+        };
+        self.conclude(id, state, text);
+        if state == State::Hung {
+            let free = self.now.after(self.faults.hang_for.0);
+            self.queue.push(free, Due::Free(id));
+        } else {
+            self.at_mut(index).job = None;
+        }
+        if self.fault(Kind::Offline, id) {
+            self.cut_off(index, self.faults.offline_for.0);
+        }
+    }
+
+    fn conclude(&mut self, id: u64, state: State, text: Option<String>) {
+        let now = self.now;
+        let Some(job) = self.job_mut(id) else { return };
+        job.state = state;
+        job.text = text.map(String::into_boxed_str);
+        job.ended = (state != State::Hung).then_some(now);
+        let (index, fate, name) = (job.phone, job.fate, job.work.name());
+        let costly = job.work.restarts();
+        let ends = self.report.ends(name);
+        match (state, fate) {
+            (State::Succeeded, Fate::NoEffect) => ends.without_effect += 1,
+            (State::Succeeded, Fate::Honest | Fate::Fails | Fate::Hangs { .. }) => {
+                ends.succeeded += 1;
+            }
+            (State::Hung, _) => ends.hung += 1,
+            (State::Failed | State::TimedOut | State::Parked | State::Running | State::Cut, _) => {
+                ends.failed += 1;
+                if costly {
+                    self.phones[super::world::place(index)].costly = 0;
+                }
+            }
+        }
+    }
+
+    /// Does the work; what its phone is like afterwards.
+    fn carry_out(&mut self, index: u32, work: &Work, id: u64) -> (State, Option<String>) {
+        let done = match work.mutates() {
+            true => work.carry_out(self.at_mut(index)),
+            false => work.carry_out(&mut self.phones[super::world::place(index)]),
+        };
+        if !work.restarts() {
+            return match done {
+                Ok(text) => (State::Succeeded, text),
+                Err(why) => (State::Failed, Some(why.to_owned())),
+            };
+        }
+        self.report.restarts += 1;
+        self.report.wipes += u64::from(work.wipes());
+        self.report.new_identities += u64::from(work.draws_identity());
+        if self.fault(Kind::Abnormal, id) {
+            let boots = self.at(index).boots;
+            self.at_mut(index).status = ABNORMAL;
+            let again = self.now.after(self.faults.abnormal_for.0);
+            self.queue.push(again, Due::Recover(index, boots));
+            return (
+                State::Failed,
+                Some("instance abnormal after restart".to_owned()),
+            );
+        }
+        self.at_mut(index).status = RUNNING;
+        (State::Succeeded, None)
+    }
+
+    /// Counts one call of a path.
+    pub(super) fn count_call(&mut self, path: &str) {
+        self.report.calls += 1;
+        Report::count(&mut self.report.calls_by_path, path);
+    }
+}
+
+/// What the vendor writes to a job that fails.
+fn failure(work: &Work) -> &'static str {
+    match work {
+        Work::Restart => "restart failed",
+        Work::Reset => "reset failed",
+        Work::Install(_) | Work::Push(_) => "Failure [INSTALL_FAILED_INSUFFICIENT_STORAGE]",
+        Work::Uninstall(_) => "Failure [DELETE_FAILED_INTERNAL_ERROR]",
+        Work::Shell(_) => "execute command failed",
+        Work::TimeZone(_)
+        | Work::Language(_)
+        | Work::Gps(_)
+        | Work::Properties { .. }
+        | Work::Sim(_)
+        | Work::SimByCountry { .. }
+        | Work::AndroidProperties { .. }
+        | Work::Proxy(_)
+        | Work::Bandwidth(_)
+        | Work::Adb(_)
+        | Work::Upgrade { .. }
+        | Work::Start(_)
+        | Work::Stop(_)
+        | Work::Other => "command execution failed",
+    }
+}
+
+/// A count as a job number.
+fn wide(count: usize) -> u64 {
+    u64::try_from(count).unwrap_or(u64::MAX)
+}
