@@ -11,6 +11,7 @@ pub mod options;
 pub mod output;
 pub mod progress;
 pub mod providers;
+pub mod resolve;
 pub mod run;
 pub mod status;
 pub mod stop;
@@ -41,6 +42,8 @@ enum Command {
     Status(status::Args),
     /// List what the vendor has
     Get(get::Args),
+    /// Answer whether a costly operation with unknown outcome happened
+    Resolve(resolve::Args),
     /// Show what each provider can do, and what it costs
     Providers(providers::Args),
     /// Print completions for a shell
@@ -97,6 +100,7 @@ async fn dispatch(command: Command, global: &Global, output: &Output) -> Result<
         Command::Run(args) => Box::pin(run::run(args, global, output)).await,
         Command::Status(args) => status::run(args, global, output),
         Command::Get(args) => Box::pin(get::run(args, global, output)).await,
+        Command::Resolve(args) => Box::pin(resolve::run(args, global, output)).await,
         Command::Providers(args) => providers::run(&args, output),
         Command::Completions(args) => completions::run(args, output),
     }

@@ -38,13 +38,21 @@ struct Parked {
 /// # Errors
 /// Nothing is remembered in the state folder, or it cannot be read.
 pub fn run(args: Args, global: &Global, output: &Output) -> Result<Exit, CliError> {
-    let folder = global.state_dir()?;
-    let progress = read_status(&folder)?;
-    let ledger = sqlite::read(&folder)?.unwrap_or_default();
+    show(&global.state_dir()?, args.most, output)?;
+    Ok(Exit::Done)
+}
+
+/// Shows what this state folder remembers.
+///
+/// # Errors
+/// As [`run`].
+pub(crate) fn show(folder: &Path, most: usize, output: &Output) -> Result<(), CliError> {
+    let progress = read_status(folder)?;
+    let ledger = sqlite::read(folder)?.unwrap_or_default();
     let parked = parked(&ledger);
     let age = TokioClock::system().now().since(progress.at);
     if output.format == Format::Json {
-        output.json(&json!({
+        return output.json(&json!({
             "ageSeconds": age.as_secs(),
             "stateDir": folder,
             "status": progress,
@@ -52,8 +60,7 @@ pub fn run(args: Args, global: &Global, output: &Output) -> Result<Exit, CliErro
             "parked": parked.iter().map(|one| json!({
                 "operation": one.operation, "call": one.call, "phones": one.phones, "at": one.at.to_string(),
             })).collect::<Vec<_>>(),
-        }))?;
-        return Ok(Exit::Done);
+        }));
     }
     let mut text = format!(
         "{}\n{}, revision {}, {}; {} old\n",
@@ -64,7 +71,7 @@ pub fn run(args: Args, global: &Global, output: &Output) -> Result<Exit, CliErro
         span(age)
     );
     text.push_str(&groups(&progress, output.format));
-    text.push_str(&needing(&progress, args.most, output.format));
+    text.push_str(&needing(&progress, most, output.format));
     for one in &parked {
         let _ = writeln!(
             text,
@@ -76,8 +83,7 @@ pub fn run(args: Args, global: &Global, output: &Output) -> Result<Exit, CliErro
             one.operation
         );
     }
-    output.data(&text)?;
-    Ok(Exit::Done)
+    output.data(&text)
 }
 
 fn read_status(folder: &Path) -> Result<Progress, CliError> {
@@ -172,7 +178,8 @@ pub(crate) fn reasons(progress: &Progress, format: Format) -> String {
     )
 }
 
-fn needing(progress: &Progress, most: usize, format: Format) -> String {
+/// Reasons, then the phones that need someone.
+pub(crate) fn needing(progress: &Progress, most: usize, format: Format) -> String {
     let mut text = reasons(progress, format);
     let shown = progress.needing.iter().take(most);
     let rows: Vec<Vec<String>> = shown
