@@ -13,6 +13,7 @@ pub mod progress;
 pub mod providers;
 pub mod resolve;
 pub mod run;
+pub mod sim;
 pub mod status;
 pub mod stop;
 
@@ -46,6 +47,8 @@ enum Command {
     Resolve(resolve::Args),
     /// Show what each provider can do, and what it costs
     Providers(providers::Args),
+    /// Serve simulated vendors over HTTP
+    Sim(sim::Args),
     /// Print completions for a shell
     Completions(completions::Args),
 }
@@ -102,6 +105,7 @@ async fn dispatch(command: Command, global: &Global, output: &Output) -> Result<
         Command::Get(args) => Box::pin(get::run(args, global, output)).await,
         Command::Resolve(args) => Box::pin(resolve::run(args, global, output)).await,
         Command::Providers(args) => providers::run(&args, output),
+        Command::Sim(args) => Box::pin(sim::run(args, output)).await,
         Command::Completions(args) => completions::run(args, output),
     }
 }

@@ -196,7 +196,11 @@ fn pattern_name(pattern: Pattern) -> String {
         Pattern::Adb => "adb".to_owned(),
         Pattern::App => "app/*".to_owned(),
         Pattern::Running => "running/*".to_owned(),
-        Pattern::PropertyNamed(names) => format!("property/{{{}}}", names.join(",")),
+        Pattern::PropertyNamed([]) => "property (none)".to_owned(),
+        Pattern::PropertyNamed([name]) => format!("property/{name}"),
+        Pattern::PropertyNamed([name, rest @ ..]) => {
+            format!("property/{name} and {} more", rest.len())
+        }
         Pattern::Property(prefix) => format!("property/{prefix}*"),
         Pattern::Setting(prefix) => format!("setting/{prefix}*"),
     }
@@ -227,6 +231,7 @@ fn write_name(write: Write) -> String {
             .flatten()
             .collect::<Vec<_>>()
             .join(" / "),
+        Write::Switch { on, off } if on == off => on.to_owned(),
         Write::Switch { on, off } => format!("{on} / {off}"),
     }
 }

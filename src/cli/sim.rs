@@ -1,0 +1,133 @@
+//! `sim`: simulated vendors over HTTP, for trying things out and for tests.
+//!
+//! Invariants: prints one JSON line when it is ready and nothing else on stdout; serves until SIGINT or SIGTERM. Not here: the vendors (`sim`).
+
+use super::error::{CliError, Exit};
+use super::options::duration;
+use super::output::Output;
+use super::stop::Stop;
+use crate::sim::faults::Faults;
+use crate::sim::{Simulator, Spec, front, scenario};
+use crate::time::clock::{Clock, TokioClock};
+use serde_json::json;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+
+/// Arguments.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    /// Where to listen; port 0 takes a free one
+    #[arg(long, env = "PHONEFLEET_LISTEN", default_value = "127.0.0.1:0")]
+    listen: SocketAddr,
+    /// How many phones
+    #[arg(long, default_value_t = 100)]
+    phones: u32,
+    /// Decides everything that looks like chance
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// What goes wrong: lost=0.05,5xx=0.02,fail=2%,late=0.01,late-by=40s,hang=0.01,no-effect=0.01,offline=0.01,stale=0.1,…
+    #[arg(long, value_name = "NAME=RATE,…", default_value = "")]
+    faults: String,
+    /// What happens by itself: a JSON file with a list of events
+    #[arg(long, value_name = "FILE")]
+    scenario: Option<PathBuf>,
+    /// How long settings take on a phone; apps take 4 times, images and restarts 20 times as long
+    #[arg(long, value_name = "DURATION", default_value = "2s", value_parser = duration)]
+    job_time: Duration,
+    /// From a request to its answer
+    #[arg(long, value_name = "DURATION", default_value = "20ms", value_parser = duration)]
+    latency: Duration,
+    /// Calls let through in any second
+    #[arg(long, value_name = "CALLS", default_value_t = 200)]
+    rate_per_second: u32,
+    /// Calls let through in any minute
+    #[arg(long, value_name = "CALLS", default_value_t = 5_000)]
+    rate_per_minute: u32,
+    /// Refuse signatures that are more than five minutes old
+    #[arg(long)]
+    check_clock: bool,
+}
+
+/// Serves until it is stopped.
+///
+/// # Errors
+/// Wrong faults or scenario; the address cannot be listened on.
+pub async fn run(args: Args, output: &Output) -> Result<Exit, CliError> {
+    let listen = args.listen;
+    let spec = spec(&args)?;
+    let (phones, seed) = (spec.phones, spec.seed);
+    let stop = Stop::watch(output)?;
+    let clock: Arc<dyn Clock> = Arc::new(TokioClock::system());
+    let simulator = Simulator::new(spec, clock.now());
+    let (listener, address) = bind(listen).await?;
+    let credentials = simulator.credentials();
+    output.json_line(&json!({
+        "ready": true,
+        "phones": phones,
+        "seed": seed,
+        "surfaces": { "armcloud": format!("http://{address}") },
+        "credentials": { "armcloud": {
+            "accessKey": credentials.access_key,
+            "secretKey": credentials.secret_key,
+        } },
+    }))?;
+    let mut receiver = stop.receiver();
+    let asked = async move {
+        // Closed means that the process ends anyway.
+        drop(receiver.wait_for(|asked| *asked).await);
+    };
+    front::serve(simulator, listener, clock, asked)
+        .await
+        .map_err(|problem| {
+            CliError::new(Exit::Before, "the simulator stopped").because(&problem)
+        })?;
+    Ok(Exit::Done)
+}
+
+/// Listens, and tells where.
+///
+/// # Errors
+/// The address is taken or not ours.
+pub(crate) async fn bind(listen: SocketAddr) -> Result<(TcpListener, SocketAddr), CliError> {
+    let failed = |problem: std::io::Error| {
+        CliError::new(Exit::Before, format!("cannot listen on {listen}"))
+            .because(&problem)
+            .hint("port 0 takes a free port: `--listen 127.0.0.1:0`")
+    };
+    let listener = TcpListener::bind(listen).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+fn spec(args: &Args) -> Result<Spec, CliError> {
+    let faults = Faults::parse(&args.faults).map_err(|problem| {
+        CliError::from_error(Exit::Usage, &problem)
+            .hint("write `--faults lost=0.05,5xx=0.02`; rates are from 0 to 1")
+    })?;
+    let scenario = match &args.scenario {
+        None => Vec::new(),
+        Some(file) => {
+            let named = |problem: &(dyn std::error::Error + 'static)| {
+                CliError::usage(format!("cannot use the scenario {}", file.display()))
+                    .because(problem)
+            };
+            let text = std::fs::read_to_string(file).map_err(|problem| named(&problem))?;
+            scenario::parse(&text).map_err(|problem| named(&problem))?
+        }
+    };
+    Ok(Spec {
+        phones: args.phones,
+        seed: args.seed,
+        faults,
+        scenario,
+        job_time: args.job_time,
+        latency: args.latency,
+        rate_per_second: args.rate_per_second,
+        rate_per_minute: args.rate_per_minute,
+        check_clock: args.check_clock,
+        ..Spec::default()
+    })
+}
