@@ -179,7 +179,8 @@ impl Faults {
 
     /// Whether a fault of this kind happens to number `number` of what it can happen to.
     pub(super) fn happens(&self, kind: Kind, number: u64, seed: u64) -> bool {
-        share(kind.as_str(), number, seed) < self.rate(kind)
+        let rate = self.rate(kind);
+        rate > 0.0 && share(kind.as_str(), number, seed) < rate
     }
 }
 

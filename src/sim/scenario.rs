@@ -184,6 +184,20 @@ mod tests {
     }
 
     #[test]
+    fn every_scenario_of_the_project_is_one() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios");
+        let files: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
+        assert!(files.len() >= 5, "{files:?}");
+        for file in files {
+            let events = parse(&std::fs::read_to_string(&file).unwrap()).unwrap();
+            assert!(!events.is_empty(), "{}", file.display());
+        }
+    }
+
+    #[test]
     fn slips_are_refused() {
         for wrong in [
             "{}",

@@ -270,7 +270,8 @@ fn the_same_calls_meet_the_same_faults() {
                     .outcome
                 {
                     Outcome::Answer(answer) => format!("{:?}", answer.body()),
-                    other => format!("{other:?}"),
+                    Outcome::Refused => "refused".to_owned(),
+                    Outcome::Lost => "lost".to_owned(),
                 }
             })
             .collect();

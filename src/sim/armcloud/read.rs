@@ -27,58 +27,68 @@ fn moment(world: &mut World) -> Timestamp {
     }
 }
 
-/// The phones of a listing before it is cut into pages.
-fn selected(world: &World, form: &Page) -> Result<Vec<u32>, Refusal> {
-    let groups = form.group_ids.iter().chain(&form.group_id);
-    let groups: Vec<u32> = groups.copied().collect();
+/// The phones of a listing before it is cut into pages, in listing order.
+fn selected<'a>(world: &'a World, form: &Page) -> Cow<'a, [u32]> {
+    let groups: Vec<u32> = form
+        .group_ids
+        .iter()
+        .chain(&form.group_id)
+        .copied()
+        .collect();
     let of_group = |index: &u32| groups.is_empty() || groups.contains(&world.at(*index).group);
-    if !form.pad_codes.is_empty() {
+    let mut phones: Vec<u32> = match (form.pad_codes.as_slice(), groups.as_slice()) {
+        ([], []) => return Cow::Borrowed(&world.listed),
+        ([], [group]) => return Cow::Borrowed(world.groups.get(group).map_or(&[], Vec::as_slice)),
+        ([], several) => several
+            .iter()
+            .flat_map(|group| world.groups.get(group).into_iter().flatten().copied())
+            .collect(),
         // A filter, not an order: unknown codes find nothing.
-        let found = form.pad_codes.iter().filter_map(|code| world.find(code));
-        return Ok(found.filter(of_group).collect());
-    }
-    let mut phones: Vec<u32> = Vec::new();
-    for group in &groups {
-        phones.extend(world.groups.get(group).into_iter().flatten());
-    }
+        (codes, _) => codes
+            .iter()
+            .filter_map(|code| world.find(code))
+            .filter(of_group)
+            .collect(),
+    };
     phones.sort_unstable();
-    Ok(phones)
+    phones.dedup();
+    Cow::Owned(phones)
 }
 
-/// One page of phones: indexes, total.
-fn cut(
-    world: &mut World,
-    form: &Page,
-    skip: usize,
-    rows: usize,
-) -> Result<(Vec<u32>, usize), Refusal> {
-    let all = form.pad_codes.is_empty() && form.group_ids.is_empty() && form.group_id.is_none();
-    let (mut page, total): (Vec<u32>, usize) = match all {
-        true => (
-            world.listed.iter().skip(skip).take(rows).copied().collect(),
-            world.listed.len(),
-        ),
-        false => {
-            let found = selected(world, form)?;
-            (
-                found.iter().skip(skip).take(rows).copied().collect(),
-                found.len(),
-            )
-        }
-    };
+/// One page of a listing.
+struct Cut {
+    phones: Vec<u32>,
+    total: usize,
+    /// Where the next page goes on, if there is one.
+    last: Option<u64>,
+    more: bool,
+}
+
+/// Cuts a page out of a listing: from a place, or after the phone that a cursor names.
+fn cut(world: &mut World, form: &Page, skip: Result<usize, u64>, rows: usize) -> Cut {
+    let found = selected(world, form);
+    let skip = skip.unwrap_or_else(|last| found.partition_point(|index| u64::from(*index) < last));
+    let end = skip.saturating_add(rows).min(found.len());
+    let mut phones = found.get(skip..end).unwrap_or_default().to_vec();
+    let (total, more) = (found.len(), end < found.len());
+    let last = phones.last().map(|index| u64::from(*index) + 1);
     let number = world.call;
     if world.fault(Kind::EmptyPage, number) {
-        page.clear();
+        phones.clear();
     }
     if world.fault(Kind::ShortPage, number) {
-        page.truncate(page.len() / 2);
+        phones.truncate(phones.len() / 2);
     }
     if world.fault(Kind::DoubledPage, number) {
-        let half = page.len().div_ceil(2);
-        page.truncate(half);
-        page.extend_from_within(..);
+        phones.truncate(phones.len().div_ceil(2));
+        phones.extend_from_within(..);
     }
-    Ok((page, total))
+    Cut {
+        phones,
+        total,
+        last,
+        more,
+    }
 }
 
 /// `infos`
@@ -86,46 +96,45 @@ pub(super) fn infos(world: &mut World, body: &[u8]) -> Result<Bytes, Refusal> {
     let form: Page = parse(body)?;
     let (page, rows) = form.bounds(true)?;
     let at = moment(world);
-    let (phones, total) = cut(world, &form, (page - 1) * rows, rows)?;
-    let page_data: Vec<InfoRow<'_>> = phones.iter().map(|index| info(world, *index, at)).collect();
-    let total_page = total.div_ceil(rows);
-    success(
-        world,
-        Paged {
-            page,
-            rows,
-            size: page_data.len(),
-            total,
-            total_page,
-            page_data,
-        },
-    )
+    let cut = cut(world, &form, Ok((page - 1).saturating_mul(rows)), rows);
+    let page_data: Vec<InfoRow<'_>> = cut
+        .phones
+        .iter()
+        .map(|index| info(world, *index, at))
+        .collect();
+    success(world, paged(page, rows, cut.total, page_data))
 }
 
 /// `infos/new`: `lastId` is where the page before ended.
 pub(super) fn infos_new(world: &mut World, body: &[u8]) -> Result<Bytes, Refusal> {
     let form: Page = parse(body)?;
     let (_, rows) = form.bounds(false)?;
-    let skip = match form.last_id {
-        None | Some(0) => 0,
-        Some(last) => world
-            .listed
-            .partition_point(|index| u64::from(*index) < last),
-    };
     let at = moment(world);
-    let (phones, total) = cut(world, &form, skip, rows)?;
+    let Cut {
+        phones, last, more, ..
+    } = cut(world, &form, Err(form.last_id.unwrap_or(0)), rows);
     let page_data: Vec<InfoRow<'_>> = phones.iter().map(|index| info(world, *index, at)).collect();
-    let last_id = world.listed.get((skip + rows).min(total).saturating_sub(1));
-    let last_id = last_id.map(|index| u64::from(*index) + 1);
     success(
         world,
         Cursored {
-            last_id,
-            has_next: skip + rows < total,
+            last_id: last,
+            has_next: more,
             rows,
             page_data,
         },
     )
+}
+
+/// The envelope of numbered pages.
+fn paged<T>(page: usize, rows: usize, total: usize, page_data: Vec<T>) -> Paged<T> {
+    Paged {
+        page,
+        rows,
+        size: page_data.len(),
+        total,
+        total_page: total.div_ceil(rows),
+        page_data,
+    }
 }
 
 fn info(world: &World, index: u32, at: Timestamp) -> InfoRow<'_> {
@@ -151,23 +160,13 @@ pub(super) fn details(world: &mut World, body: &[u8]) -> Result<Bytes, Refusal> 
     let form: Page = parse(body)?;
     let (page, rows) = form.bounds(false)?;
     let at = moment(world);
-    let (phones, total) = cut(world, &form, (page - 1) * rows, rows)?;
-    let page_data: Vec<DetailRow<'_>> = phones
+    let cut = cut(world, &form, Ok((page - 1).saturating_mul(rows)), rows);
+    let page_data: Vec<DetailRow<'_>> = cut
+        .phones
         .iter()
         .map(|index| detail(world, *index, at))
         .collect();
-    let total_page = total.div_ceil(rows);
-    success(
-        world,
-        Paged {
-            page,
-            rows,
-            size: page_data.len(),
-            total,
-            total_page,
-            page_data,
-        },
-    )
+    success(world, paged(page, rows, cut.total, page_data))
 }
 
 fn detail(world: &World, index: u32, at: Timestamp) -> DetailRow<'_> {
@@ -440,18 +439,7 @@ pub(super) fn app_list(world: &mut World, body: &[u8]) -> Result<Bytes, Refusal>
         .take(rows)
         .map(|found| offer(found, world.began))
         .collect();
-    let total_page = total.div_ceil(rows);
-    success(
-        world,
-        Paged {
-            page,
-            rows,
-            size: page_data.len(),
-            total,
-            total_page,
-            page_data,
-        },
-    )
+    success(world, paged(page, rows, total, page_data))
 }
 
 /// `app/detail`
