@@ -746,6 +746,42 @@ mod tests {
         fs::create_dir_all(locked.join("lock")).unwrap();
         let error = open(&locked).unwrap_err();
         assert!(error.to_string().contains("lock"), "{error}");
+        // Nobody can make files there, root neither.
+        let read_only = Path::new("/proc/self/task");
+        let error = open(read_only).unwrap_err();
+        assert!(
+            matches!(&error, JournalError::Storage { step: "lock", .. }),
+            "{error:?}"
+        );
+        assert_eq!(read(read_only).unwrap(), None);
+    }
+
+    #[test]
+    fn a_full_disk_refuses_the_whole_append_and_harms_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let (records, expected) = legal(&choices(300));
+        let (mut journal, mut ledger) = open(folder.path()).unwrap();
+        let pages = |journal: &SqliteJournal, most: i64| {
+            journal
+                .connection
+                .query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(()))
+                .unwrap();
+        };
+        journal.append(&records[..3], NOW).unwrap();
+        pages(&journal, 1);
+        let error = journal.append(&records[3..], NOW).unwrap_err();
+        assert!(
+            matches!(&error, JournalError::Storage { step: "write", .. }),
+            "{error:?}"
+        );
+        for record in &records[..3] {
+            ledger.apply(record).unwrap();
+        }
+        assert_eq!(read(folder.path()).unwrap(), Some(ledger));
+        pages(&journal, 1 << 20);
+        journal.append(&records[3..], NOW).unwrap();
+        drop(journal);
+        assert_eq!(open(folder.path()).unwrap().1, expected);
     }
 
     #[test]

@@ -2,4 +2,5 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod killed_writer;
 mod tidy;

@@ -14,7 +14,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("time", &["model"]),
     ("secret", &["model"]),
-    ("transport", &["time"]),
+    ("transport", &["model", "time"]),
     ("plan", &["model"]),
     ("journal", &["model"]),
     ("manifest", &["model", "time"]),
@@ -70,7 +70,12 @@ const ROOMS: &[(&str, &[&str])] = &[
 ];
 
 /// Of some rooms only some parts may be named from some others: (who, whom, parts).
-const PARTS: &[(&str, &str, &[&str])] = &[("server", "controller", &["trigger", "progress"])];
+const PARTS: &[(&str, &str, &[&str])] = &[
+    ("time", "model", &["stamp"]),
+    ("transport", "model", &["stamp"]),
+    ("server", "controller", &["trigger", "progress"]),
+    ("server", "provider", &["callback"]),
+];
 
 /// Parts of the providers that the simulator may not share, so that mapping mistakes show.
 const NOT_SHARED_WITH_SIM: &str = "convert";
@@ -237,6 +242,21 @@ impl Walk {
 }
 
 impl<'ast> Visit<'ast> for Walk {
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        let attributes: &[syn::Attribute] = match item {
+            syn::Item::Const(item) => &item.attrs,
+            syn::Item::Fn(item) => &item.attrs,
+            syn::Item::Impl(item) => &item.attrs,
+            syn::Item::Static(item) => &item.attrs,
+            syn::Item::Struct(item) => &item.attrs,
+            syn::Item::Use(item) => &item.attrs,
+            _ => &[],
+        };
+        if !only_in_tests(attributes) {
+            syn::visit::visit_item(self, item);
+        }
+    }
+
     fn visit_item_mod(&mut self, module: &'ast syn::ItemMod) {
         if only_in_tests(&module.attrs) {
             if module.content.is_some() {
@@ -251,9 +271,7 @@ impl<'ast> Visit<'ast> for Walk {
     }
 
     fn visit_item_use(&mut self, item: &'ast syn::ItemUse) {
-        if !only_in_tests(&item.attrs) {
-            self.add_tree(&[], &item.tree);
-        }
+        self.add_tree(&[], &item.tree);
     }
 
     fn visit_path(&mut self, path: &'ast syn::Path) {
@@ -334,7 +352,21 @@ fn row(room: &str) -> Option<&'static [&'static str]> {
         .map(|(_, may)| *may)
 }
 
-/// What is wrong with one file.
+/// What is wrong with a file that is for tests only.
+fn findings_in_tests(source: &Source) -> Vec<String> {
+    let mut found = Vec::new();
+    check_heading_and_name(source, &mut found);
+    named(source, found)
+}
+
+fn named(source: &Source, found: Vec<String>) -> Vec<String> {
+    found
+        .into_iter()
+        .map(|problem| format!("src/{}: {problem}", source.path))
+        .collect()
+}
+
+/// What is wrong with one file of the product.
 fn findings(source: &Source) -> Vec<String> {
     let walk = Walk::over(source);
     let mut found = Vec::new();
@@ -351,10 +383,7 @@ fn findings(source: &Source) -> Vec<String> {
             found.push("tokio is named where nothing may wait".to_owned());
         }
     }
-    found
-        .into_iter()
-        .map(|problem| format!("src/{}: {problem}", source.path))
-        .collect()
+    named(source, found)
 }
 
 fn check_arrows(source: &Source, walk: &Walk, found: &mut Vec<String>) {
@@ -386,15 +415,19 @@ fn check_arrows(source: &Source, walk: &Walk, found: &mut Vec<String>) {
 }
 
 fn check_form(source: &Source, walk: &Walk, found: &mut Vec<String>) {
-    if !source.text.starts_with("//!") {
-        found.push("does not begin with //! (what it is for)".to_owned());
-    }
+    check_heading_and_name(source, found);
     let tests: usize = walk.tests.iter().map(|(from, to)| to - from + 1).sum();
     let lines = source.text.lines().count() - tests;
     if lines > MOST_LINES {
         found.push(format!(
             "has {lines} lines without its tests, {MOST_LINES} are allowed"
         ));
+    }
+}
+
+fn check_heading_and_name(source: &Source, found: &mut Vec<String>) {
+    if !source.text.starts_with("//!") {
+        found.push("does not begin with //! (what it is for)".to_owned());
     }
     for part in source.path.trim_end_matches(".rs").split('/') {
         if BANNED_NAMES.contains(&part) {
@@ -421,24 +454,46 @@ fn test_files(sources: &[Source]) -> BTreeSet<String> {
                 && module.content.is_none()
                 && only_in_tests(&module.attrs)
             {
-                files.insert(format!("{folder}{}", module.ident));
+                files.insert(match path_of(module) {
+                    Some(path) => {
+                        let beside = source.path.rfind('/').map_or(0, |at| at + 1);
+                        format!("{}{}", &source.path[..beside], path.trim_end_matches(".rs"))
+                    }
+                    None => format!("{folder}{}", module.ident),
+                });
             }
         }
     }
     files
 }
 
-/// The files that are in the product.
-fn product() -> Vec<Source> {
-    let mut sources = sources();
+/// What `#[path = "…"]` says.
+fn path_of(module: &syn::ItemMod) -> Option<String> {
+    module
+        .attrs
+        .iter()
+        .find_map(|attribute| match &attribute.meta {
+            syn::Meta::NameValue(pair) if pair.path.is_ident("path") => match &pair.value {
+                syn::Expr::Lit(syn::ExprLit {
+                    lit: syn::Lit::Str(text),
+                    ..
+                }) => Some(text.value()),
+                _ => None,
+            },
+            _ => None,
+        })
+}
+
+/// The files that are in the product, and those that are for tests only.
+fn product_and_tests() -> (Vec<Source>, Vec<Source>) {
+    let sources = sources();
     let tests = test_files(&sources);
-    sources.retain(|source| {
+    sources.into_iter().partition(|source| {
         let stem = source.path.trim_end_matches(".rs");
         !tests
             .iter()
             .any(|test| stem == test || stem.starts_with(&format!("{test}/")))
-    });
-    sources
+    })
 }
 
 /// A cycle among the rooms, if there is one, as `a -> b -> a`.
@@ -474,14 +529,15 @@ fn cycle(arrows: &BTreeMap<String, BTreeSet<String>>) -> Option<String> {
 
 #[test]
 fn the_house_is_tidy() {
-    let sources = product();
+    let (product, tests) = product_and_tests();
     assert!(
-        sources.len() > 40,
+        product.len() > 40,
         "only {} files were found",
-        sources.len()
+        product.len()
     );
     let mut report = String::new();
-    for finding in sources.iter().flat_map(findings) {
+    let found = product.iter().flat_map(findings);
+    for finding in found.chain(tests.iter().flat_map(findings_in_tests)) {
         writeln!(report, "{finding}").unwrap();
     }
     assert!(report.is_empty(), "\n{report}");
@@ -490,7 +546,7 @@ fn the_house_is_tidy() {
 #[test]
 fn there_is_no_cycle_between_rooms() {
     let mut drawn: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for source in product() {
+    for source in product_and_tests().0 {
         let Some(room) = source.room() else { continue };
         let to = arrows(&source, &Walk::over(&source));
         let to = to.into_iter().map(|path| path[0].clone());
@@ -568,6 +624,8 @@ fn allowed_arrows_and_test_code_are_not_found() {
         "use std::collections::BTreeMap; use provider::Other;",
         "#[cfg(test)] mod tests { use crate::provider::Provider; async fn f() {} }",
         "#[cfg(test)] use crate::provider::Provider;",
+        "#[cfg(test)] fn f(p: crate::provider::Provider) {}",
+        "#[cfg(test)] impl X { fn f(p: crate::provider::Provider) {} }",
     ] {
         assert_eq!(found("plan/phone.rs", text), "", "{text}");
     }
@@ -583,11 +641,18 @@ fn files_for_tests_only_are_known_by_their_declaration() {
         ["plan/phone/legal".to_owned()].into()
     );
     assert_eq!(known("lib.rs"), ["legal".to_owned()].into());
-    assert!(
-        product()
+    let by_path = "#[cfg(test)] #[path = \"phone_tests.rs\"] mod tests;";
+    let files = test_files(&[Source::parse("sim/phone.rs", by_path)]);
+    assert_eq!(files, ["sim/phone_tests".to_owned()].into());
+    let (product, tests) = product_and_tests();
+    let legal = |sources: &[Source]| {
+        sources
             .iter()
-            .all(|source| source.path != "journal/legal.rs")
-    );
+            .any(|source| source.path == "journal/legal.rs")
+    };
+    assert!(legal(&tests) && !legal(&product));
+    let bare = Source::parse("journal/legal.rs", "fn f() {}\n");
+    assert!(findings_in_tests(&bare)[0].contains("does not begin with //!"));
 }
 
 #[test]
