@@ -242,6 +242,10 @@ impl Walk {
 }
 
 impl<'ast> Visit<'ast> for Walk {
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "syntax that another crate lists, and may list more of"
+    )]
     fn visit_item(&mut self, item: &'ast syn::Item) {
         let attributes: &[syn::Attribute] = match item {
             syn::Item::Const(item) => &item.attrs,
@@ -469,19 +473,16 @@ fn test_files(sources: &[Source]) -> BTreeSet<String> {
 
 /// What `#[path = "…"]` says.
 fn path_of(module: &syn::ItemMod) -> Option<String> {
-    module
-        .attrs
-        .iter()
-        .find_map(|attribute| match &attribute.meta {
-            syn::Meta::NameValue(pair) if pair.path.is_ident("path") => match &pair.value {
-                syn::Expr::Lit(syn::ExprLit {
-                    lit: syn::Lit::Str(text),
-                    ..
-                }) => Some(text.value()),
-                _ => None,
-            },
-            _ => None,
-        })
+    module.attrs.iter().find_map(|attribute| {
+        let pair = attribute.meta.require_name_value().ok()?;
+        if let syn::Expr::Lit(literal) = &pair.value
+            && let syn::Lit::Str(text) = &literal.lit
+            && pair.path.is_ident("path")
+        {
+            return Some(text.value());
+        }
+        None
+    })
 }
 
 /// The files that are in the product, and those that are for tests only.
