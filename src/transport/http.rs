@@ -7,6 +7,7 @@
 use super::{Request, Response, Transport, TransportError};
 use bytes::BytesMut;
 use futures_util::future::BoxFuture;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 
@@ -85,21 +86,23 @@ impl HttpTransport {
                 endpoint: endpoint.clone(),
                 source: Box::new(source.without_url()),
             })?;
-        // The semaphore is never closed; without a permit nothing has left.
-        let _permit = self
-            .sockets
-            .acquire()
-            .await
-            .map_err(|source| TransportError::Connect {
-                endpoint: endpoint.clone(),
-                source: Box::new(source),
-            })?;
         let deadline = request.deadline;
-        let exchange = self.exchange(outgoing, request.max_body);
+        let max_body = request.max_body;
+        // One deadline for waiting and sending; while no permit was given nothing has left.
+        let started = AtomicBool::new(false);
+        let exchange = async {
+            let _permit = self.sockets.acquire().await;
+            started.store(true, Ordering::Relaxed);
+            self.exchange(outgoing, max_body).await
+        };
         match tokio::time::timeout(deadline, exchange).await {
             Ok(Ok(response)) => Ok(response),
             Ok(Err(failure)) => Err(failure.into_transport(endpoint, deadline)),
-            Err(_) => Err(TransportError::Timeout(deadline)),
+            Err(_) if started.load(Ordering::Relaxed) => Err(TransportError::Timeout(deadline)),
+            Err(_) => Err(TransportError::Connect {
+                endpoint,
+                source: "all connections were in use until the deadline".into(),
+            }),
         }
     }
 
@@ -421,13 +424,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn never_more_requests_under_way_than_sockets() {
+    async fn no_more_requests_under_way_than_sockets_and_those_that_wait_in_vain_have_not_left() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         let mut server = JoinSet::new();
         server.spawn(async move {
             let mut open = Vec::new();
-            let patience = Duration::from_millis(1500);
+            let patience = Duration::from_secs(1);
             while let Ok(Ok((socket, _))) = tokio::time::timeout(patience, listener.accept()).await
             {
                 open.push(socket);
@@ -435,12 +438,23 @@ mod tests {
             open.len()
         });
         let transport = std::sync::Arc::new(transport());
-        let mut clients = JoinSet::new();
-        for _ in 0..SOCKETS + 20 {
-            let (transport, request) = (transport.clone(), request(&url));
-            clients.spawn(async move { transport.send(request).await.is_ok() });
+        let send = |deadline| {
+            let (transport, mut request) = (transport.clone(), request(&url));
+            request.deadline = deadline;
+            async move { transport.send(request).await.unwrap_err() }
+        };
+        let mut first = JoinSet::new();
+        for _ in 0..SOCKETS {
+            first.spawn(send(Duration::from_secs(3)));
         }
-        let open = server.join_next().await.unwrap().unwrap();
-        assert_eq!(open, SOCKETS);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        for _ in 0..5 {
+            let error = send(Duration::from_millis(20)).await;
+            assert!(!error.may_have_left(), "{error:?}");
+        }
+        while let Some(error) = first.join_next().await {
+            assert!(error.unwrap().may_have_left());
+        }
+        assert_eq!(server.join_next().await.unwrap().unwrap(), SOCKETS);
     }
 }

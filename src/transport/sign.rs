@@ -2,7 +2,6 @@
 //!
 //! Invariants: pure; keys and messages are bytes, never logged; hex is lower case. Not here: any vendor's scheme (`provider/<vendor>/sign`).
 
-use crate::model::stamp::Timestamp;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::{Digest, Sha256};
 
@@ -40,18 +39,18 @@ pub fn derive_key(secret: &[u8], steps: &[&[u8]]) -> Vec<u8> {
     })
 }
 
-/// `YYYYMMDDTHHMMSSZ` in UTC. A moment outside the years 0 to 9999 is written as 1970.
-pub fn compact_utc(at: Timestamp) -> String {
-    jiff::Timestamp::from_millisecond(at.0)
+/// `YYYYMMDDTHHMMSSZ` in UTC, of a moment in milliseconds since 1970. A moment outside the years 0 to 9999 is written as 1970.
+pub fn compact_utc(unix_ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(unix_ms)
         .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
         .strftime("%Y%m%dT%H%M%SZ")
         .to_string()
 }
 
-/// The moment a `Date` header tells (RFC 9110, IMF-fixdate), to the second.
-pub fn http_date(text: &str) -> Option<Timestamp> {
+/// The moment a `Date` header tells (RFC 9110, IMF-fixdate), in milliseconds since 1970.
+pub fn http_date(text: &str) -> Option<i64> {
     let zoned = jiff::fmt::rfc2822::parse(text.trim()).ok()?;
-    Some(Timestamp(zoned.timestamp().as_millisecond()))
+    Some(zoned.timestamp().as_millisecond())
 }
 
 #[cfg(test)]
@@ -90,18 +89,15 @@ mod tests {
 
     #[test]
     fn dates_are_compact_and_utc() {
-        assert_eq!(
-            compact_utc(Timestamp(1_709_285_820_999)),
-            "20240301T093700Z"
-        );
-        assert_eq!(compact_utc(Timestamp(i64::MAX)), "19700101T000000Z");
+        assert_eq!(compact_utc(1_709_285_820_999), "20240301T093700Z");
+        assert_eq!(compact_utc(i64::MAX), "19700101T000000Z");
     }
 
     #[test]
     fn date_headers_are_read() {
         assert_eq!(
             http_date("Fri, 01 Mar 2024 09:37:00 GMT"),
-            Some(Timestamp(1_709_285_820_000))
+            Some(1_709_285_820_000)
         );
         assert_eq!(http_date("yesterday"), None);
     }
@@ -109,7 +105,7 @@ mod tests {
     proptest! {
         #[test]
         fn compact_dates_always_have_sixteen_bytes(ms in -60_000_000_000_000_i64..250_000_000_000_000) {
-            let text = compact_utc(Timestamp(ms));
+            let text = compact_utc(ms);
             prop_assert_eq!(text.len(), 16);
             prop_assert!(text.ends_with('Z'));
         }

@@ -27,6 +27,8 @@ pub(super) struct Asked<'a> {
     pub(super) phones: &'a [PhoneId],
     /// Texts that must not be shown.
     pub(super) secrets: &'a [&'a SecretString],
+    /// The payload holds one of them: nothing of a malformed answer is shown.
+    pub(super) payload_is_secret: bool,
 }
 
 impl Asked<'_> {
@@ -181,17 +183,22 @@ impl Asked<'_> {
 
     fn malformed(&self, response: &Response, problem: &str) -> CallError {
         let body = String::from_utf8_lossy(response.body());
-        // Cleaned before it is cut, so that no part of a secret is left over.
-        let glimpse: String = self
-            .clean(&body, usize::MAX)
-            .chars()
-            .take(GLIMPSE)
-            .collect();
-        self.error(
-            ErrorKind::Malformed,
-            Accepted::Maybe,
-            &format!("{problem}; it begins {glimpse:?}"),
-        )
+        // Cleaned before it is cut, so that no part of a secret is left over. An escaped echo of a secret payload would not be recognised.
+        let words = if self.payload_is_secret {
+            problem.to_owned()
+        } else {
+            let glimpse = cleaned(&self.clean(&body, usize::MAX), GLIMPSE);
+            format!("{problem}; it begins {glimpse:?}")
+        };
+        self.error(ErrorKind::Malformed, Accepted::Maybe, &words)
+    }
+}
+
+/// A well-formed answer without the payload it should have.
+pub(super) fn without_payload(what: &str) -> CallError {
+    CallError {
+        kind: ErrorKind::Malformed,
+        ..refused(format!("the answer has no {what}"))
     }
 }
 

@@ -3,9 +3,8 @@
 //! Invariants: an unknown status means "wait", a value of no canonical form stays text, a phone nobody asked for is left out (and logged), a phone or a
 //! value that the answer does not tell is never made up. Not here: JSON (`wire`), property lists (`properties`), jobs (`jobs`).
 
-use super::answer::cleaned;
 use super::table::{CATALOGUE_ROWS, LISTING_ROWS};
-use super::wire::{AppRow, CatalogueAppRow, ImageRow, InstalledRow, PadRow, Page, Paged, Scalar};
+use super::wire::{AppRow, CatalogueAppRow, ImageRow, InstalledRow, PadRow, Paged, Scalar};
 use crate::model::attribute::Attribute;
 use crate::model::id::{Package, PhoneId, ProviderGroup};
 use crate::model::observed::{
@@ -14,6 +13,7 @@ use crate::model::observed::{
 };
 use rustc_hash::FxHashSet;
 use smol_str::{SmolStr, ToSmolStr};
+use std::cell::Cell;
 
 /// Text with something in it.
 pub(super) fn some(text: Option<SmolStr>) -> Option<SmolStr> {
@@ -37,20 +37,17 @@ pub(super) fn observation(kind: ReadKind, rows: Vec<PhoneReading>) -> Observatio
     }
 }
 
-/// Rows of a page, how many there are in all, and where the next page starts.
-pub(super) fn unpaged<T>(
-    paged: Option<Paged<T>>,
-    number: u32,
-    asked: u32,
-) -> (Vec<T>, Option<u64>, Option<Cursor>) {
-    let page = match paged {
-        Some(Paged::Page(page)) => *page,
-        Some(Paged::Bare(rows)) => {
-            return (rows, None, None);
-        }
-        None => Page::default(),
+/// Rows of a page, how many there are in all, and where the next page starts. `None`: the answer tells no rows, which is not the same as none.
+pub(super) fn unpaged<T>(paged: Option<Paged<T>>, number: u32, asked: u32) -> Option<Unpaged<T>> {
+    let page = match paged? {
+        Paged::Page(page) => *page,
+        Paged::Bare(rows) => return Some((rows, None, None)),
     };
-    let rows = page.page_data.or(page.records).unwrap_or_default();
+    let rows = match page.page_data.or(page.records) {
+        Some(rows) => rows,
+        None if page.total == Some(0) => Vec::new(),
+        None => return None,
+    };
     let last = page.total_page.or(page.pages);
     // Without a number of pages, a full page has a successor; a vendor that gives fewer rows a page than asked says so in `rows`.
     let full = page
@@ -62,14 +59,21 @@ pub(super) fn unpaged<T>(
         Some(last) => i64::from(number) < last,
         None => rows.len() >= usize::try_from(full).unwrap_or(usize::MAX),
     };
+    if more && rows.is_empty() && last.is_some() {
+        // An empty page with pages after it is a broken listing, not the end of one.
+        return None;
+    }
     let next = (more && !rows.is_empty()).then(|| Cursor(number.saturating_add(1).to_smolstr()));
     let total = page.total.and_then(|total| u64::try_from(total).ok());
-    (rows, total, next)
+    Some((rows, total, next))
 }
 
+/// See [`unpaged`].
+pub(super) type Unpaged<T> = (Vec<T>, Option<u64>, Option<Cursor>);
+
 /// `infos`.
-pub(super) fn listing(paged: Option<Paged<PadRow>>, number: u32) -> Observation {
-    let (rows, total, next) = unpaged(paged, number, LISTING_ROWS);
+pub(super) fn listing(paged: Option<Paged<PadRow>>, number: u32) -> Option<Observation> {
+    let (rows, total, next) = unpaged(paged, number, LISTING_ROWS)?;
     let rows = rows
         .into_iter()
         .filter_map(|row| {
@@ -83,22 +87,22 @@ pub(super) fn listing(paged: Option<Paged<PadRow>>, number: u32) -> Observation 
             })
         })
         .collect();
-    Observation {
+    Some(Observation {
         total,
         next,
         ..observation(ReadKind::Listing, rows)
-    }
+    })
 }
 
 /// `padDetails`. Tells state and use; what the listing tells too is left to the listing.
 pub(super) fn usage(paged: Option<Paged<PadRow>>, phones: &[PhoneId]) -> Observation {
-    let (rows, _, _) = unpaged(paged, 1, u32::MAX);
+    let (rows, _, _) = unpaged(paged, 1, u32::MAX).unwrap_or_default();
     let asked = AskedFor::new(phones, "padDetails");
     let rows = rows
         .into_iter()
         .filter_map(|row| {
             Some(PhoneReading {
-                phone: asked.phone(row.pad_code.clone())?,
+                phone: asked.phone(row.pad_code.as_ref())?,
                 listed: Some(listed(&row)),
                 values: Vec::new(),
                 apps: None,
@@ -108,11 +112,12 @@ pub(super) fn usage(paged: Option<Paged<PadRow>>, phones: &[PhoneId]) -> Observa
     observation(ReadKind::Usage, rows)
 }
 
-/// The phones of a request; finds rows nobody asked for.
+/// The phones of a request; counts rows nobody asked for, and logs once how many there were.
 pub(super) struct AskedFor<'a> {
     phones: &'a [PhoneId],
     known: FxHashSet<&'a str>,
     call: &'a str,
+    strangers: Cell<u64>,
 }
 
 impl<'a> AskedFor<'a> {
@@ -121,22 +126,33 @@ impl<'a> AskedFor<'a> {
             phones,
             known: phones.iter().map(PhoneId::as_str).collect(),
             call,
+            strangers: Cell::new(0),
         }
     }
 
     /// The row's phone, if it was asked for. A row without a phone is that of the only phone asked for.
-    pub(super) fn phone(&self, code: Option<SmolStr>) -> Option<PhoneId> {
-        match (some(code), self.phones) {
-            (Some(code), _) if self.known.contains(code.as_str()) => Some(PhoneId::new(code)),
-            (Some(code), _) => {
-                tracing::warn!(call = self.call, phone = %cleaned(&code, 64), "The answer has a row nobody asked for.");
-                None
-            }
+    pub(super) fn phone(&self, code: Option<&SmolStr>) -> Option<PhoneId> {
+        let code = code.map(|code| code.trim()).filter(|code| !code.is_empty());
+        match (code, self.phones) {
+            (Some(code), _) if self.known.contains(code) => Some(PhoneId::new(code)),
             (None, [only]) => Some(only.clone()),
-            (None, _) => {
-                tracing::warn!(call = self.call, "The answer has a row without a phone.");
+            (Some(_) | None, _) => {
+                self.strangers.set(self.strangers.get() + 1);
                 None
             }
+        }
+    }
+}
+
+impl Drop for AskedFor<'_> {
+    fn drop(&mut self) {
+        let rows = self.strangers.get();
+        if rows > 0 {
+            tracing::warn!(
+                call = self.call,
+                rows,
+                "The answer has rows for phones nobody asked for; they are ignored."
+            );
         }
     }
 }
@@ -188,7 +204,7 @@ pub(super) fn apps(rows: Vec<InstalledRow>, phones: &[PhoneId]) -> Observation {
     let rows = rows
         .into_iter()
         .filter_map(|row| {
-            let phone = asked.phone(row.pad_code)?;
+            let phone = asked.phone(row.pad_code.as_ref())?;
             let apps = row.apps?.into_iter().filter_map(installed).collect();
             Some(PhoneReading {
                 phone,
@@ -216,8 +232,11 @@ fn installed(row: AppRow) -> Option<InstalledApp> {
 }
 
 /// `app/list`. Apps whose file the vendor calls unusable are left out.
-pub(super) fn app_catalogue(paged: Option<Paged<CatalogueAppRow>>, number: u32) -> Observation {
-    let (rows, total, next) = unpaged(paged, number, CATALOGUE_ROWS);
+pub(super) fn app_catalogue(
+    paged: Option<Paged<CatalogueAppRow>>,
+    number: u32,
+) -> Option<Observation> {
+    let (rows, total, next) = unpaged(paged, number, CATALOGUE_ROWS)?;
     let apps = rows
         .into_iter()
         .filter(|row| row.available != Some(0))
@@ -230,17 +249,17 @@ pub(super) fn app_catalogue(paged: Option<Paged<CatalogueAppRow>>, number: u32) 
             })
         })
         .collect();
-    Observation {
+    Some(Observation {
         total,
         next,
         apps,
         ..observation(ReadKind::AppCatalogue, Vec::new())
-    }
+    })
 }
 
 /// `queryImageList`.
-pub(super) fn image_catalogue(paged: Option<Paged<ImageRow>>, number: u32) -> Observation {
-    let (rows, total, next) = unpaged(paged, number, CATALOGUE_ROWS);
+pub(super) fn image_catalogue(paged: Option<Paged<ImageRow>>, number: u32) -> Option<Observation> {
+    let (rows, total, next) = unpaged(paged, number, CATALOGUE_ROWS)?;
     let images = rows
         .into_iter()
         .filter_map(|row| {
@@ -250,10 +269,10 @@ pub(super) fn image_catalogue(paged: Option<Paged<ImageRow>>, number: u32) -> Ob
             })
         })
         .collect();
-    Observation {
+    Some(Observation {
         total,
         next,
         images,
         ..observation(ReadKind::ImageCatalogue, Vec::new())
-    }
+    })
 }

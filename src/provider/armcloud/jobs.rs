@@ -40,7 +40,7 @@ pub(super) fn submission(
     let mut rows: Vec<(PhoneId, RowOutcome)> = Vec::new();
     let mut taken = FxHashSet::default();
     let mut take = |row: TaskRow, failed: bool| {
-        let Some(phone) = asked.phone(row.pad_code.clone()) else {
+        let Some(phone) = asked.phone(row.pad_code.as_ref()) else {
             return;
         };
         let outcome = if failed {
@@ -200,7 +200,9 @@ pub(super) fn found(
     phones: &[PhoneId],
     since: Timestamp,
 ) -> Found {
-    let (batches, _, next) = unpaged(paged, 1, CATALOGUE_ROWS);
+    let Some((batches, _, next)) = unpaged(paged, 1, CATALOGUE_ROWS) else {
+        return Found::CannotLook;
+    };
     let mut oldest = i64::MAX;
     let mut jobs: BTreeMap<PhoneId, (i64, JobId)> = BTreeMap::new();
     let known: FxHashSet<&str> = phones.iter().map(PhoneId::as_str).collect();

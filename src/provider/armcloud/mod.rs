@@ -30,7 +30,7 @@ use crate::model::stamp::Timestamp;
 use crate::secret::SecretError;
 use crate::transport::sign::{compact_utc, http_date};
 use crate::transport::{Effect, Request};
-use answer::{Asked, header, our_bug};
+use answer::{Asked, header, our_bug, without_payload};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
@@ -136,7 +136,7 @@ impl ArmCloud {
     }
 
     fn signed(&self, exchange: &Exchange<'_>) -> Result<Request, CallError> {
-        let date = compact_utc(self.outfit.clock.now());
+        let date = compact_utc(self.outfit.clock.now().0);
         let signable = Signable {
             host: &self.host,
             date: &date,
@@ -197,6 +197,7 @@ impl ArmCloud {
             effect: exchange.effect,
             phones: exchange.phones,
             secrets: &secrets,
+            payload_is_secret: exchange.secret.is_some(),
         };
         let sent = self.outfit.clock.now();
         let answer = self.outfit.transport.send(self.signed(&exchange)?).await;
@@ -262,6 +263,7 @@ impl ArmCloud {
                 let page = page_number(request)?;
                 let answer = self.page(path::INFOS, page, table::LISTING_ROWS).await?;
                 convert::listing(answer.envelope.data, page)
+                    .ok_or_else(|| without_payload("page of phones"))?
             }
             ReadKind::Usage => {
                 let body = PadDetailsRequest {
@@ -289,6 +291,7 @@ impl ArmCloud {
                     .page(path::APP_LIST, page, table::CATALOGUE_ROWS)
                     .await?;
                 convert::app_catalogue(answer.envelope.data, page)
+                    .ok_or_else(|| without_payload("page of apps"))?
             }
             ReadKind::ImageCatalogue => {
                 let page = page_number(request)?;
@@ -296,6 +299,7 @@ impl ArmCloud {
                     .page(path::IMAGE_LIST, page, table::CATALOGUE_ROWS)
                     .await?;
                 convert::image_catalogue(answer.envelope.data, page)
+                    .ok_or_else(|| without_payload("page of images"))?
             }
             ReadKind::Shell => return Err(our_bug("a shell read is a job")),
         })
@@ -420,7 +424,9 @@ impl ArmCloud {
         let number = |name| header(&headers, name).and_then(|text| text.parse().ok());
         Ok(Probe {
             clock_offset: envelope.ts.or_else(date).map(|theirs| theirs - at.0),
-            phones: convert::listing(envelope.data, 1).total,
+            phones: convert::listing(envelope.data, 1)
+                .ok_or_else(|| without_payload("page of phones"))?
+                .total,
             rate: number("x-ratelimit-limit").zip(number("x-ratelimit-remaining")),
         })
     }

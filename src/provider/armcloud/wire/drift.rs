@@ -78,7 +78,7 @@ impl<'de> Visitor<'de> for ScalarVisitor {
         Ok(Some(Scalar(number.to_smolstr())))
     }
     fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
-        Ok(Some(Scalar(if flag { "1" } else { "0" }.into())))
+        Ok(Some(Scalar(if flag { "true" } else { "false" }.into())))
     }
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
         Ok(None)
