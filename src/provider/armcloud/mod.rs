@@ -416,11 +416,7 @@ impl ArmCloud {
             headers,
             at,
         } = answer;
-        let date = || {
-            header(&headers, "date")
-                .and_then(http_date)
-                .map(|date| date.0)
-        };
+        let date = || header(&headers, "date").and_then(http_date);
         let number = |name| header(&headers, name).and_then(|text| text.parse().ok());
         Ok(Probe {
             clock_offset: envelope.ts.or_else(date).map(|theirs| theirs - at.0),

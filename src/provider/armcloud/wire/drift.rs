@@ -18,15 +18,18 @@ impl Scalar {
         &self.0
     }
 
-    /// The number, if it is a whole one.
+    /// The number, if it is a whole one; a flag counts as 1 or 0.
     pub fn number(&self) -> Option<i64> {
-        let text = self.0.trim();
-        text.parse().ok().or_else(|| {
-            let (whole, rest) = text.split_once('.')?;
-            rest.bytes()
-                .all(|b| b == b'0')
-                .then(|| whole.parse().ok())?
-        })
+        match self.0.trim() {
+            "true" => Some(1),
+            "false" => Some(0),
+            text => text.parse().ok().or_else(|| {
+                let (whole, rest) = text.split_once('.')?;
+                rest.bytes()
+                    .all(|b| b == b'0')
+                    .then(|| whole.parse().ok())?
+            }),
+        }
     }
 }
 

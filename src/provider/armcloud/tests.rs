@@ -1,1 +1,0 @@
-//! Contract tests: bodies, answers and journeys against a scripted transport.
