@@ -465,5 +465,4 @@ fn luhn(number: &str) -> SmolStr {
 }
 
 #[cfg(test)]
-#[path = "phone_tests.rs"]
 mod tests;

@@ -1,3 +1,5 @@
+//! The world through its handler: jobs, faults, limits, scenarios, both transports.
+
 use super::client::{START, at, signed};
 use super::faults::Faults;
 use super::phone::{ABNORMAL, RESTARTING, RUNNING};
@@ -462,5 +464,74 @@ fn spans_default_as_the_faults_say() {
     assert!(
         Faults::default().late_by.0 > Duration::from_secs(30),
         "later than a request's deadline"
+    );
+}
+
+#[test]
+fn phones_stay_lean() {
+    assert!(
+        size_of::<phone::Phone>() <= 400,
+        "{}",
+        size_of::<phone::Phone>()
+    );
+}
+
+#[test]
+fn one_phone_is_converged_by_hand() {
+    let sim = world(Spec::default());
+    let pad = |name: &str| format!("/openapi/open/pad/{name}");
+    let mut now = 0;
+    let mut work = |path: &str, body: Value| {
+        let rows = sim.data(path, &body, at(now));
+        loop {
+            now += 2;
+            let task = sim.data(DETAIL, &json!({ "taskIds": [rows[0]["taskId"]] }), at(now));
+            match task[0]["taskStatus"].as_i64() {
+                Some(3) => break,
+                Some(1 | 2 | 9) => {}
+                other => panic!("{path}: {other:?}"),
+            }
+        }
+        now
+    };
+    work(ZONE, zone("Asia/Singapore"));
+    work(
+        &pad("updateLanguage"),
+        json!({ "padCodes": [PHONE], "language": "en", "country": "SG" }),
+    );
+    work(
+        &pad("installApp"),
+        json!({ "apps": [{ "appId": 501, "padCodes": [PHONE] }] }),
+    );
+    work(
+        &pad("uninstallApp"),
+        json!({ "apps": [{ "pkgName": "com.bad.game", "padCodes": [PHONE] }] }),
+    );
+    let end = work(
+        &pad("asyncCmd"),
+        json!({ "padCodes": [PHONE], "scriptContent": "settings put global zen '1'" }),
+    );
+    let read = sim.data(
+        &pad("batchPadProperties"),
+        &json!({ "padCodes": [PHONE] }),
+        at(end),
+    );
+    assert!(read.to_string().contains("Asia/Singapore") && read.to_string().contains("en-SG"));
+    let apps = sim
+        .data(
+            &pad("listInstalledApp"),
+            &json!({ "padCodes": [PHONE] }),
+            at(end),
+        )
+        .to_string();
+    assert!(apps.contains("1.4.2") && !apps.contains("com.bad.game"));
+    let report = sim.report();
+    assert_eq!(
+        (report.mutations, report.reads, report.bad_signatures),
+        (5, 2, 0)
+    );
+    assert_eq!(
+        (report.double_jobs, report.throttled, report.refused.len()),
+        (0, 0, 0)
     );
 }

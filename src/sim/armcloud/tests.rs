@@ -1,3 +1,5 @@
+//! ArmCloud's surface against what its manuals say.
+
 use super::*;
 use crate::sim::client::{START, at, signed};
 use crate::sim::faults::Faults;
@@ -675,7 +677,7 @@ fn an_upgrade_wipes_only_when_told() {
         world
             .phone_mut(ONE)
             .unwrap()
-            .set_property("oaid/OAID", "42", Stay::Kept)
+            .set_property("oaid/OAID", "42", Stay::Kept);
     });
     let body =
         |wipe: bool| json!({ "padCodes": [ONE], "imageId": "img-26060812345", "wipeData": wipe });

@@ -1,3 +1,5 @@
+//! What restarts, wipes and new identities do to a phone.
+
 use super::*;
 use crate::sim::{Simulator, Spec};
 
