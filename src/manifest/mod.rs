@@ -1,55 +1,30 @@
-//! YAML to Fleet.
+//! YAML to Fleet: files are read into located trees (`tree`), typed document by document (`document`, `account`, `inventory`, `group`, `layer`, `value`), put over
+//! each other (`merge`), and checked against each other and against what providers can do (`check`, `wishes`).
+//!
+//! Invariants: all findings of a load are reported together; a load with a finding yields nothing; every value keeps file and line; no secret is
+//! needed, kept or shown. Not here: where manifests come from (`source`), what happens with a Fleet (`plan`, `controller`).
 
-use crate::model::capability::Capabilities;
-use crate::model::fleet::{Fleet, ProviderKind};
-use crate::model::stamp::Timestamp;
-use std::path::PathBuf;
-use std::sync::Arc;
+mod account;
+mod alias;
+mod bundle;
+mod check;
+mod claims;
+mod document;
+mod fields;
+mod finding;
+mod group;
+mod inventory;
+mod layer;
+mod load;
+mod merge;
+pub mod report;
+pub mod schema;
+mod select;
+mod tree;
+mod value;
+mod variables;
+mod wishes;
 
-/// Manifest files as they were read, with the files they refer to (CSV of inventories).
-#[derive(Clone, Debug, Default)]
-pub struct Bundle {
-    /// Manifest files.
-    pub files: Vec<SourceFile>,
-}
-
-/// One file.
-#[derive(Clone, Debug)]
-pub struct SourceFile {
-    /// Path as the operator named it (used in messages).
-    pub path: PathBuf,
-    /// Its bytes.
-    pub bytes: Arc<[u8]>,
-}
-
-/// One thing that is wrong (or odd), with its place.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// Stable code (`unknown-key`, `duplicate-key`, `wrong-type`, …).
-    pub code: &'static str,
-    /// File as the operator named it.
-    pub file: String,
-    /// Line from 1; 0: the file as a whole.
-    pub line: u32,
-    /// Column from 1.
-    pub column: u32,
-    /// What is wrong.
-    pub message: String,
-    /// What to do.
-    pub hint: Option<String>,
-    /// The source line, for the snippet.
-    pub source_line: Option<String>,
-}
-
-/// Reads, resolves and validates. All findings are reported together.
-///
-/// # Errors
-/// At least one finding; nothing of the bundle is used then.
-pub fn load(
-    bundle: &Bundle,
-    capabilities: &dyn Fn(ProviderKind) -> Option<&'static Capabilities>,
-    now: Timestamp,
-) -> Result<Fleet, Vec<Finding>> {
-    let _ = (bundle, capabilities(ProviderKind::ArmCloud), now);
-    unimplemented!()
-}
+pub use bundle::{Bundle, MANIFEST_BYTES, ReadError, SourceFile, TABLE_BYTES, read_paths};
+pub use finding::Finding;
+pub use load::{LoadOptions, load, load_with};
