@@ -9,7 +9,7 @@ use super::inventory;
 use super::tree::{self, TreeLimits};
 use crate::model::id::Revision;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -207,12 +207,4 @@ fn table_paths(bundle: &Bundle) -> BTreeSet<PathBuf> {
         }
     }
     paths
-}
-
-/// Tables by path.
-pub(super) fn by_path(files: &[SourceFile]) -> BTreeMap<&Path, &SourceFile> {
-    files
-        .iter()
-        .map(|file| (file.path.as_path(), file))
-        .collect()
 }

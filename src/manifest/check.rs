@@ -18,6 +18,7 @@ use crate::model::stamp::Timestamp;
 use indexmap::IndexMap;
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 /// Different texts of one kind of mistake at one place, at most.
@@ -349,7 +350,7 @@ fn place(key: &PhoneKey, row: Option<&Row>, names: &[SmolStr]) -> String {
         text.push_str(&row.place());
         for name in names {
             if let Some((_, column)) = name.split_once('.').filter(|(kind, _)| *kind != "phone") {
-                text.push_str(&format!(" column {column:?}"));
+                let _ = write!(text, " column {column:?}");
             }
         }
     }

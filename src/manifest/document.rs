@@ -167,66 +167,78 @@ pub(super) fn secret(
         .secret();
         return None;
     }
-    let [(_, env), (_, credential), (_, file), (_, csv)] = forms;
-    let home = sources.path(node.at.file);
-    if let Some(variable) = env {
+    let form = Form {
+        node,
+        name,
+        home: sources.path(node.at.file),
+    };
+    match forms {
+        [(_, Some(variable)), ..] => form.env(variable, sink),
+        [_, (_, Some(credential)), ..] => form.credential(credential, sink),
+        [_, _, (_, Some(file)), _] => {
+            let written = format!("file:{file}");
+            Some((SecretRef::File(beside(form.home, &file)), written))
+        }
+        [_, _, _, (_, Some(file))] => form.csv(&file, key, column, sink),
+        [(_, None), (_, None), (_, None), (_, None)] => None,
+    }
+}
+
+/// One form of a reference.
+struct Form<'n> {
+    node: &'n Node,
+    name: &'n str,
+    home: &'n str,
+}
+
+impl Form<'_> {
+    fn bad(&self, takes: &str, hint: &str, sink: &mut Sink) {
+        let message = format!("`{}`: {takes}", self.name);
+        sink.say(self.node.at, "bad-value", message)
+            .hint(hint)
+            .secret();
+    }
+
+    fn env(&self, variable: SmolStr, sink: &mut Sink) -> Option<(SecretRef, String)> {
         let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
         if variable.starts_with(|c: char| c.is_ascii_digit()) || !variable.chars().all(good) {
-            sink.say(
-                node.at,
-                "bad-value",
-                format!("`{name}`: `env` takes the name of an environment variable"),
-            )
-            .hint("letters, digits and `_`")
-            .secret();
+            let takes = "`env` takes the name of an environment variable";
+            self.bad(takes, "letters, digits and `_`", sink);
             return None;
         }
         let written = format!("env:{variable}");
-        return Some((SecretRef::Env(variable), written));
+        Some((SecretRef::Env(variable), written))
     }
-    if let Some(credential) = credential {
+
+    fn credential(&self, credential: SmolStr, sink: &mut Sink) -> Option<(SecretRef, String)> {
         if credential.contains('/') || credential.starts_with('.') {
-            sink.say(
-                node.at,
-                "bad-value",
-                format!("`{name}`: `credential` takes the name of a systemd credential"),
-            )
-            .hint("a name without `/`; use { file: PATH } for a path")
-            .secret();
+            let takes = "`credential` takes the name of a systemd credential";
+            let hint = "a name without `/`; use { file: PATH } for a path";
+            self.bad(takes, hint, sink);
             return None;
         }
         let written = format!("credential:{credential}");
-        return Some((SecretRef::Credential(credential), written));
+        Some((SecretRef::Credential(credential), written))
     }
-    if let Some(file) = file {
-        return Some((SecretRef::File(beside(home, &file)), format!("file:{file}")));
+
+    fn csv(
+        &self,
+        file: &str,
+        key: Option<SmolStr>,
+        column: Option<SmolStr>,
+        sink: &mut Sink,
+    ) -> Option<(SecretRef, String)> {
+        for part in ["key", "column"] {
+            if self.node.get(part).is_none() {
+                let message = format!("`{part}` is missing in `{}`", self.name);
+                sink.say(self.node.at, "missing-field", message)
+                    .hint(REFERENCE_FORMS)
+                    .secret();
+            }
+        }
+        let (key, column) = (key?, column?);
+        let written = format!("csv:{file}:{key}:{column}");
+        let file = beside(self.home, file);
+        Some((SecretRef::Csv { file, key, column }, written))
     }
-    let file = csv?;
-    let missing = |what: &str, sink: &mut Sink| {
-        sink.say(
-            node.at,
-            "missing-field",
-            format!("`{what}` is missing in `{name}`"),
-        )
-        .hint(REFERENCE_FORMS)
-        .secret();
-    };
-    let (Some(key), Some(column)) = (&key, &column) else {
-        if node.get("key").is_none() {
-            missing("key", sink);
-        }
-        if node.get("column").is_none() {
-            missing("column", sink);
-        }
-        return None;
-    };
-    let written = format!("csv:{file}:{key}:{column}");
-    Some((
-        SecretRef::Csv {
-            file: beside(home, &file),
-            key: key.clone(),
-            column: column.clone(),
-        },
-        written,
-    ))
 }

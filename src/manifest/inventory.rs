@@ -142,6 +142,7 @@ pub(super) type Rows = FxHashMap<PhoneKey, Row>;
 
 /// Where the columns of an inventory stand.
 struct Layout {
+    table: Arc<Table>,
     id: usize,
     account: Option<usize>,
     alias: Option<usize>,
@@ -174,14 +175,13 @@ impl CsvReader<'_> {
         };
         let headers: Vec<SmolStr> = headers.iter().map(SmolStr::from).collect();
         let before = sink.problems.len();
-        let Some((layout, table)) = self.layout(spec, headers, sink) else {
+        let Some(layout) = self.layout(spec, headers, sink) else {
             sink.torn = true;
             return;
         };
-        let table = Arc::new(table);
         for record in reader.records() {
             match record {
-                Ok(record) => self.row(&record, &layout, &table, rows, sink),
+                Ok(record) => self.row(&record, &layout, rows, sink),
                 Err(error) => {
                     let line = error.position().map_or(1, csv::Position::line);
                     let message = format!("the row cannot be read: {error}");
@@ -211,7 +211,7 @@ impl CsvReader<'_> {
         spec: &InventorySpec,
         headers: Vec<SmolStr>,
         sink: &mut Sink,
-    ) -> Option<(Layout, Table)> {
+    ) -> Option<Layout> {
         for (at, header) in headers.iter().enumerate() {
             if header.is_empty() {
                 sink.say(
@@ -258,13 +258,9 @@ impl CsvReader<'_> {
                 return None;
             }
         };
-        let layout = Layout {
-            id: id?,
-            account: account.flatten(),
-            alias,
-            only,
-        };
-        let special = [Some(layout.id), layout.account, layout.alias];
+        let id = id?;
+        let account = account.flatten();
+        let special = [Some(id), account, alias];
         let vars = (0..headers.len())
             .filter(|at| !labels.contains(at) && !special.contains(&Some(*at)))
             .collect();
@@ -274,17 +270,17 @@ impl CsvReader<'_> {
             labels,
             vars,
         };
-        Some((layout, table))
+        Some(Layout {
+            table: Arc::new(table),
+            id,
+            account,
+            alias,
+            only,
+        })
     }
 
-    fn row(
-        &self,
-        record: &csv::StringRecord,
-        layout: &Layout,
-        table: &Arc<Table>,
-        rows: &mut Rows,
-        sink: &mut Sink,
-    ) {
+    fn row(&self, record: &csv::StringRecord, layout: &Layout, rows: &mut Rows, sink: &mut Sink) {
+        let table = &layout.table;
         let line = small(record.position().map_or(0, csv::Position::line));
         let wanted = table.headers.len();
         if record.len() != wanted {
@@ -298,7 +294,7 @@ impl CsvReader<'_> {
         }
         let mut whole = true;
         for (at, cell) in record.iter().enumerate() {
-            whole &= self.check_cell(cell, line, at, table, sink);
+            whole &= self.check_cell(cell, (line, at), table, sink);
         }
         if !whole {
             return;
@@ -334,7 +330,9 @@ impl CsvReader<'_> {
         rows.insert(key, row);
     }
 
-    fn check_cell(&self, cell: &str, line: u32, at: usize, table: &Table, sink: &mut Sink) -> bool {
+    /// Whether the cell in this line and column is good.
+    fn check_cell(&self, cell: &str, place: (u32, usize), table: &Table, sink: &mut Sink) -> bool {
+        let (line, at) = place;
         let name = &table.headers[at];
         if cell.is_empty() {
             let mark = self.at(line, self.column(line, at));

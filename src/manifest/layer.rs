@@ -303,11 +303,13 @@ fn desired(node: &Node, tools: &Tools<'_>, sink: &mut Sink) -> Statements {
                 continue;
             }
             "properties" => {
-                by_key(value, "properties", property, tools, &mut found, sink);
+                let named = ("properties", property as SlotOf);
+                by_key(value, named, tools, &mut found, sink);
                 continue;
             }
             "settings" => {
-                by_key(value, "settings", setting, tools, &mut found, sink);
+                let named = ("settings", setting as SlotOf);
+                by_key(value, named, tools, &mut found, sink);
                 continue;
             }
             "apps" => {
@@ -365,10 +367,12 @@ fn sim(node: &Node, tools: &Tools<'_>, found: &mut Statements, sink: &mut Sink) 
     fields.finish(sink);
 }
 
+/// The slot that a key means.
+type SlotOf = fn(&SmolStr, Mark, &mut Sink) -> Option<Slot>;
+
 fn by_key(
     node: &Node,
-    name: &str,
-    slot_of: fn(&SmolStr, Mark, &mut Sink) -> Option<Slot>,
+    (name, slot_of): (&str, SlotOf),
     tools: &Tools<'_>,
     found: &mut Statements,
     sink: &mut Sink,

@@ -4,7 +4,7 @@
 //! file they stand in. Not here: the checks across documents (`check`).
 
 use super::account::{self, Surroundings};
-use super::bundle::{Bundle, MANIFEST_BYTES, SourceFile, by_path};
+use super::bundle::{Bundle, MANIFEST_BYTES, SourceFile};
 use super::check;
 use super::claims::Claimant;
 use super::document::{self, Document, DocumentKind};
@@ -23,6 +23,7 @@ use indexmap::IndexMap;
 use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 /// What an operator may allow beyond the defaults.
@@ -59,7 +60,7 @@ pub fn load_with(
     let mut sources = Sources::default();
     let mut sink = Sink::default();
     let nodes = parse(&bundle.files, &mut sources, &mut sink);
-    let tables = add_tables(bundle, &mut sources, &mut sink);
+    let tables = Tables::read(bundle, &mut sources, &mut sink);
     let documents = heads(&nodes, &sources, &mut sink);
     let around = Surroundings {
         capabilities,
@@ -67,7 +68,8 @@ pub fn load_with(
         sources: &sources,
     };
     let declared = Declared::read(&documents, &around, &mut sink);
-    let rows = read_rows(bundle, &documents, &tables, &declared, &sources, &mut sink);
+    let names = &declared.account_names;
+    let rows = tables.rows(&documents, names, &sources, &mut sink);
     let tools = Tools {
         apps: &declared.apps,
         sources: &sources,
@@ -172,19 +174,6 @@ fn text(file: &SourceFile, sources: &mut Sources, sink: &mut Sink) -> Option<(u3
     }
 }
 
-/// Texts of the tables by their place in `bundle.tables`.
-fn add_tables(
-    bundle: &Bundle,
-    sources: &mut Sources,
-    sink: &mut Sink,
-) -> Vec<Option<(u32, Arc<str>)>> {
-    bundle
-        .tables
-        .iter()
-        .map(|file| text(file, sources, sink))
-        .collect()
-}
-
 fn heads<'n>(nodes: &'n [Node], sources: &Sources, sink: &mut Sink) -> Vec<Document<'n>> {
     let mut documents: Vec<Document<'n>> = Vec::new();
     let mut first: BTreeMap<(DocumentKind, SmolStr), Mark> = BTreeMap::new();
@@ -268,57 +257,60 @@ impl Declared {
     }
 }
 
-fn read_rows(
-    bundle: &Bundle,
-    documents: &[Document<'_>],
-    tables: &[Option<(u32, Arc<str>)>],
-    declared: &Declared,
-    sources: &Sources,
-    sink: &mut Sink,
-) -> Rows {
-    let files = by_path(&bundle.tables);
-    let mut rows = Rows::default();
-    for document in documents {
-        if document.kind != DocumentKind::Inventory {
-            continue;
+/// CSV files by path: number and text, or why there is none.
+struct Tables<'b>(BTreeMap<&'b Path, Result<(u32, Arc<str>), &'b str>>);
+
+impl<'b> Tables<'b> {
+    fn read(bundle: &'b Bundle, sources: &mut Sources, sink: &mut Sink) -> Self {
+        let mut tables = BTreeMap::new();
+        for file in &bundle.tables {
+            let found = text(file, sources, sink);
+            tables.insert(file.path.as_path(), found.ok_or("it is not UTF-8"));
         }
-        let Some(spec) = inventory::inventory(document, sources, sink) else {
-            sink.torn = true;
-            continue;
-        };
-        let (path, at) = &spec.csv;
-        let position = files.get(path.as_path()).and_then(|file| {
-            bundle
-                .tables
-                .iter()
-                .position(|one| std::ptr::eq(one, *file))
-        });
-        let Some(position) = position else {
-            sink.torn = true;
-            let why = bundle
-                .missing
-                .iter()
-                .find(|(missing, _)| missing == path)
-                .map_or("it is not there", |(_, why)| why);
-            sink.say(
-                *at,
-                "missing-file",
-                format!("cannot read {}: {why}", path.display()),
-            )
-            .hint("the path starts at the folder of this manifest");
-            continue;
-        };
-        if let Some((file, text)) = &tables[position] {
-            let reader = CsvReader {
-                file: *file,
-                text,
-                path: sources.path(*file).clone(),
-                accounts: &declared.account_names,
-            };
-            reader.read(&spec, &mut rows, sink);
+        for (path, why) in &bundle.missing {
+            tables.insert(path.as_path(), Err(why.as_str()));
         }
+        Self(tables)
     }
-    rows
+
+    fn rows(
+        &self,
+        documents: &[Document<'_>],
+        accounts: &[SmolStr],
+        sources: &Sources,
+        sink: &mut Sink,
+    ) -> Rows {
+        let mut rows = Rows::default();
+        for document in documents {
+            if document.kind != DocumentKind::Inventory {
+                continue;
+            }
+            let Some(spec) = inventory::inventory(document, sources, sink) else {
+                sink.torn = true;
+                continue;
+            };
+            let (path, at) = &spec.csv;
+            let table = self.0.get(path.as_path());
+            match table.unwrap_or(&Err("it is not there")) {
+                Ok((file, text)) => {
+                    let reader = CsvReader {
+                        file: *file,
+                        text,
+                        path: sources.path(*file).clone(),
+                        accounts,
+                    };
+                    reader.read(&spec, &mut rows, sink);
+                }
+                Err(why) => {
+                    sink.torn = true;
+                    let path = path.display();
+                    sink.say(*at, "missing-file", format!("cannot read {path}: {why}"))
+                        .hint("the path starts at the folder of this manifest");
+                }
+            }
+        }
+        rows
+    }
 }
 
 fn profiles(

@@ -5,7 +5,7 @@
 use super::finding::Finding;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 
-/// The findings as text, with a last line that counts them.
+/// The findings as text, a blank line after each.
 pub fn render(findings: &[Finding], color: bool) -> String {
     let renderer = if color {
         Renderer::styled()
@@ -17,9 +17,6 @@ pub fn render(findings: &[Finding], color: bool) -> String {
         out.push_str(&renderer.render(&[group(finding)]));
         out.push_str("\n\n");
     }
-    let count = findings.len();
-    let word = if count == 1 { "mistake" } else { "mistakes" };
-    out.push_str(&format!("{count} {word}\n"));
     out
 }
 

@@ -28,9 +28,7 @@ pub(super) struct Selection {
     id_set: FxHashSet<PhoneKey>,
     /// Label, its values.
     pub(super) labels: Vec<(SmolStr, Vec<SmolStr>, Mark)>,
-    excluded: FxHashSet<PhoneId>,
-    excluded_keys: FxHashSet<PhoneKey>,
-    excluded_patterns: GlobSet,
+    excluded: Excluded,
 }
 
 impl Selection {
@@ -48,9 +46,7 @@ impl Selection {
                 .patterns
                 .as_ref()
                 .is_none_or(|patterns| patterns.is_match(id))
-            && !self.excluded.contains(&key.phone)
-            && !self.excluded_keys.contains(key)
-            && (self.excluded_patterns.is_empty() || !self.excluded_patterns.is_match(id))
+            && !self.excluded.has(key)
     }
 
     /// Every condition.
@@ -110,21 +106,11 @@ pub(super) fn selection(node: &Node, accounts: &[SmolStr], sink: &mut Sink) -> O
     let ids = ids.map(|ids| phone_keys(&ids, &scope, accounts, sink));
     for (key, at) in ids.iter().flatten() {
         if !scope.contains(&key.account) {
-            sink.say(
-                *at,
-                "contradiction",
-                format!("phone {key} is of no account under `accounts`"),
-            )
-            .hint("all given conditions must hold");
+            let message = format!("phone {key} is of no account under `accounts`");
+            sink.say(*at, "contradiction", message)
+                .hint("all given conditions must hold");
         }
     }
-    let (plain, globs): (Vec<_>, Vec<_>) = exclude
-        .into_iter()
-        .flatten()
-        .partition(|(text, _)| !text.contains(['*', '?', '[', '{']));
-    let (keys, plain): (Vec<_>, Vec<_>) = plain
-        .into_iter()
-        .partition(|(text, _)| account_prefix(text, accounts).is_some());
     Some(Selection {
         at: node.at,
         id_set: ids.iter().flatten().map(|(key, _)| key.clone()).collect(),
@@ -137,13 +123,44 @@ pub(super) fn selection(node: &Node, accounts: &[SmolStr], sink: &mut Sink) -> O
             .collect(),
         patterns: patterns.map(|patterns| glob_set(&patterns, sink)),
         labels: select.map_or_else(Vec::new, |node| labels(node, sink)),
-        excluded: plain.into_iter().map(|(id, _)| PhoneId::new(id)).collect(),
-        excluded_keys: keys
-            .iter()
-            .filter_map(|(text, _)| account_prefix(text, accounts))
-            .collect(),
-        excluded_patterns: glob_set(&globs, sink),
+        excluded: Excluded::read(&exclude.unwrap_or_default(), accounts, sink),
     })
+}
+
+/// What `exclude` names.
+#[derive(Debug)]
+struct Excluded {
+    ids: FxHashSet<PhoneId>,
+    keys: FxHashSet<PhoneKey>,
+    patterns: GlobSet,
+}
+
+impl Excluded {
+    fn read(said: &[(SmolStr, Mark)], accounts: &[SmolStr], sink: &mut Sink) -> Self {
+        let mut excluded = Self {
+            ids: FxHashSet::default(),
+            keys: FxHashSet::default(),
+            patterns: GlobSet::empty(),
+        };
+        let mut globs = Vec::new();
+        for (text, at) in said {
+            if text.contains(['*', '?', '[', '{']) {
+                globs.push((text.clone(), *at));
+            } else if let Some(key) = account_prefix(text, accounts) {
+                excluded.keys.insert(key);
+            } else {
+                excluded.ids.insert(PhoneId::new(text.clone()));
+            }
+        }
+        excluded.patterns = glob_set(&globs, sink);
+        excluded
+    }
+
+    fn has(&self, key: &PhoneKey) -> bool {
+        self.ids.contains(&key.phone)
+            || self.keys.contains(key)
+            || (!self.patterns.is_empty() && self.patterns.is_match(key.phone.as_str()))
+    }
 }
 
 fn glob_set(patterns: &[(SmolStr, Mark)], sink: &mut Sink) -> GlobSet {

@@ -6,7 +6,7 @@
 use super::account::version;
 use super::document;
 use super::fields::{self, Fields};
-use super::finding::{Sink, Sources};
+use super::finding::{Mark, Sink, Sources};
 use super::layer::Slot;
 use super::tree::{Kind, Node};
 use crate::model::attribute::Attribute;
@@ -430,36 +430,39 @@ fn app(package: &Package, node: &Node, tools: &Tools<'_>, sink: &mut Sink) -> Op
         return Some(AppWish::Present { app: None, version });
     };
     let name = AppName::new(fields::text(reference, "app", sink)?);
-    match tools.apps.get(&name) {
-        None => {
-            let known: Vec<&str> = tools.apps.keys().map(AppName::as_str).collect();
-            sink.say(
-                reference.at,
-                "unknown-app",
-                format!("there is no App `{name}`"),
-            )
-            .did_you_mean(name.as_str(), &known);
-            return None;
-        }
-        Some(None) => return None,
-        Some(Some(app)) => {
-            if app.package != *package {
-                let theirs = &app.package;
-                sink.say(
-                    reference.at,
-                    "wrong-package",
-                    format!("App `{name}` is {theirs}, not {package}"),
-                )
-                .hint(format!("say it under the key {theirs}"));
-                return None;
-            }
-            if version == VersionWish::Any {
-                version = app.version.clone();
-            }
-        }
+    let declared = referred(&name, package, reference.at, tools, sink)?;
+    if version == VersionWish::Any {
+        version = declared;
     }
     Some(AppWish::Present {
         app: Some(name),
         version,
     })
+}
+
+/// The version that an App manifest of this name wants, if it is of this package.
+fn referred(
+    name: &AppName,
+    package: &Package,
+    at: Mark,
+    tools: &Tools<'_>,
+    sink: &mut Sink,
+) -> Option<VersionWish> {
+    match tools.apps.get(name) {
+        None => {
+            let known: Vec<&str> = tools.apps.keys().map(AppName::as_str).collect();
+            sink.say(at, "unknown-app", format!("there is no App `{name}`"))
+                .did_you_mean(name.as_str(), &known);
+            None
+        }
+        Some(None) => None,
+        Some(Some(app)) if app.package != *package => {
+            let theirs = &app.package;
+            let message = format!("App `{name}` is {theirs}, not {package}");
+            sink.say(at, "wrong-package", message)
+                .hint(format!("say it under the key {theirs}"));
+            None
+        }
+        Some(Some(app)) => Some(app.version.clone()),
+    }
 }
