@@ -3,14 +3,15 @@
 //! Invariants: stages come in their order, and in the same order on every phone; one step is one call with at most as many attributes as it takes;
 //! an app or an image is a step of its own. Not here: whether a change may go (`gate`).
 
-use super::diff::{Found, version_fits, version_wish};
+use super::diff::Found;
 use super::phone::{Change, Payload, PhoneInput, PhoneStep};
+use super::version::{version_fits, version_of};
 use crate::model::attribute::Attribute;
 use crate::model::capability::{CallName, Costs, Stage};
 use crate::model::condition::Cause;
 use crate::model::fleet::AppSource;
-use crate::model::id::Package;
-use crate::model::value::{AppWish, ImageTarget, Value, Wish};
+use crate::model::id::{AppName, Package};
+use crate::model::value::{AppWish, ImageTarget, Value, VersionWish, Wish};
 use smol_str::SmolStr;
 use std::sync::Arc;
 
@@ -24,8 +25,8 @@ pub(super) struct Route {
 /// The route of a change, or why there is none, in a line for people.
 pub(super) fn route(input: &PhoneInput<'_>, change: &Change) -> Result<Route, String> {
     let source = match (&change.attribute, &change.to) {
-        (Attribute::App(package), Wish::Set(Value::App(wish @ AppWish::Present { app, .. }))) => {
-            Some(source(input, package, wish, app.as_ref())?)
+        (Attribute::App(package), Wish::Set(Value::App(AppWish::Present { app, version }))) => {
+            Some(source(input, package, app.as_ref(), version)?)
         }
         (_, Wish::Set(_) | Wish::Reset) => None,
     };
@@ -57,8 +58,8 @@ pub(super) fn route(input: &PhoneInput<'_>, change: &Change) -> Result<Route, St
 fn source<'a>(
     input: &PhoneInput<'a>,
     package: &Package,
-    wish: &AppWish,
-    name: Option<&crate::model::id::AppName>,
+    name: Option<&AppName>,
+    version: &VersionWish,
 ) -> Result<&'a AppSource, String> {
     let Some(name) = name else {
         return Err("no App manifest says where it comes from".to_owned());
@@ -84,7 +85,7 @@ fn source<'a>(
         return Err(format!("app {app_id} of the catalogue is {other}"));
     }
     let fits = version_fits(
-        version_wish(input, wish),
+        version_of(input.apps, Some(name), version),
         entry.version_name.as_deref(),
         entry.version_code,
     );

@@ -1,23 +1,20 @@
-//! Comparing: what is desired of one phone against what was observed of it, attribute by attribute.
+//! Comparing: all that is desired of one phone against what was observed of it; what differs becomes a change with its cause and costs.
 //!
 //! Invariants: an attribute is compared only on a reading that was sent after our last completed write to it; what was not told is unknown or unread,
-//! never a difference; a phone that agrees costs no text formatting. Not here: whether a difference may be mended now (`gate`).
+//! never a difference; a phone that agrees costs no text formatting. Not here: one attribute (`reader`), whether a
+//! difference may be mended now (`gate`).
 
 use super::gate::OpenWork;
-use super::phone::{Catalogue, Change, PhoneInput, Waiting, digest};
+use super::phone::{Change, PhoneInput, Waiting, digest};
+use super::reader::{IN_PROGRESS, Reader, Subject, Verdict};
+use super::version::installed_as;
 use crate::model::attribute::Attribute;
-use crate::model::canonical::compare_versions;
 use crate::model::capability::{Capabilities, Capability, Cost, Costs, Pattern, ReadMethod, Stage};
 use crate::model::condition::{Cause, Reason};
 use crate::model::desired::{AppPolicy, Desired, Fingerprints, Wanted};
-use crate::model::id::{Fingerprint, Package, WishDigest};
-use crate::model::observed::{AppState, InstalledApp, Observed, PHONE_READS, ReadKind, Seen};
-use crate::model::stamp::Timestamp;
-use crate::model::value::{
-    AppWish, Image, ImageTarget, Proxy, SecretRef, SimField, Value, VersionWish, Wish,
-};
-use smol_str::SmolStr;
-use std::collections::BTreeMap;
+use crate::model::id::{Fingerprint, WishDigest};
+use crate::model::observed::{AppState, PHONE_READS, ReadKind};
+use crate::model::value::{AppWish, Value, Wish};
 
 /// What follows from a desired state alone, made ready once for all phones that share it: capability rows, digests, fingerprints.
 #[derive(Clone, Debug)]
@@ -26,14 +23,14 @@ pub struct Prepared {
 }
 
 #[derive(Clone, Debug)]
-struct Facts {
-    row: Option<&'static Capability>,
-    digest: WishDigest,
-    print: Print,
+pub(super) struct Facts {
+    pub(super) row: Option<&'static Capability>,
+    pub(super) digest: WishDigest,
+    pub(super) print: Print,
 }
 
 #[derive(Clone, Debug)]
-enum Print {
+pub(super) enum Print {
     /// The attribute can be read, or nothing is remembered.
     Unneeded,
     Known(Fingerprint),
@@ -129,25 +126,6 @@ pub(super) struct Compared {
     pub(super) read_back: Reads,
 }
 
-enum Verdict {
-    Agrees,
-    Differs(Option<Observed>),
-    Held(Option<Observed>, Reason, String),
-    Unread(ReadKind),
-    ReadBack(ReadKind),
-    Unknown,
-}
-
-impl Verdict {
-    fn of(agrees: bool, observed: &Observed) -> Self {
-        if agrees {
-            Self::Agrees
-        } else {
-            Self::Differs(Some(observed.clone()))
-        }
-    }
-}
-
 /// Compares everything managed on one phone.
 pub(super) fn compare(
     prepared: &Prepared,
@@ -183,13 +161,6 @@ pub(super) fn compare(
         strays(input, &reader, &mut compared);
     }
     compared
-}
-
-#[derive(Clone, Copy)]
-struct Subject<'a> {
-    attribute: &'a Attribute,
-    wanted: &'a Wanted,
-    facts: &'a Facts,
 }
 
 impl Compared {
@@ -332,330 +303,6 @@ fn in_progress(attribute: &Attribute) -> Waiting {
     }
 }
 
-const IN_PROGRESS: &str = "the app is being downloaded or installed on the phone";
-
-/// What stands for an installed app in a change: its version, as far as it is told.
-fn installed_as(app: &InstalledApp) -> Observed {
-    Observed::Text(match (&app.version_name, app.version_code) {
-        (Some(name), _) => name.clone(),
-        (None, Some(code)) => smol_str::format_smolstr!("code {code}"),
-        (None, None) => SmolStr::new_static("installed"),
-    })
-}
-
-enum Standing {
-    Usable,
-    Unread,
-    ReadBack,
-}
-
-/// What may be decided on.
-struct Reader<'a> {
-    input: &'a PhoneInput<'a>,
-    open: &'a OpenWork<'a>,
-    oldest_listing: Timestamp,
-    oldest: Timestamp,
-}
-
-impl<'a> Reader<'a> {
-    fn new(input: &'a PhoneInput<'a>, open: &'a OpenWork<'a>) -> Self {
-        Self {
-            input,
-            open,
-            oldest_listing: input.now.before(input.settings.listing_freshness),
-            oldest: input.now.before(input.settings.reading_freshness),
-        }
-    }
-
-    /// Whether the run state may be decided on: by a fresh listing, or because a live job of ours just ended well on a phone that was running.
-    fn listed(&self) -> bool {
-        let sight = self.input.sight;
-        if sight.listed.is_none() {
-            return false;
-        }
-        sight
-            .fresh(ReadKind::Listing, self.oldest_listing)
-            .is_some()
-            || (sight
-                .fresh(ReadKind::Listing, Timestamp(i64::MIN))
-                .is_some()
-                && self
-                    .open
-                    .shows_running(self.input)
-                    .is_some_and(|at| at >= self.oldest_listing))
-    }
-
-    fn fresh(&self, kind: ReadKind) -> bool {
-        self.input.sight.fresh(kind, self.oldest_of(kind)).is_some()
-    }
-
-    fn oldest_of(&self, kind: ReadKind) -> Timestamp {
-        match kind {
-            ReadKind::Listing => self.oldest_listing,
-            ReadKind::Usage
-            | ReadKind::Properties
-            | ReadKind::Apps
-            | ReadKind::Shell
-            | ReadKind::AppCatalogue
-            | ReadKind::ImageCatalogue => self.oldest,
-        }
-    }
-
-    fn read_at(&self, kind: ReadKind) -> Option<Timestamp> {
-        kind.slot().and_then(|slot| self.input.sight.read_at[slot])
-    }
-
-    /// Whether a reading of this attribute, sent at `at`, may be decided on.
-    ///
-    /// The floor of a read kind says that *something* it tells was written since. Where the only such writes are finished live ones of ours that have
-    /// not been read back yet, what they did not touch may still be decided on: this is what makes one closing read-back a chain enough.
-    fn standing(
-        &self,
-        kind: ReadKind,
-        attribute: &Attribute,
-        row: &Capability,
-        at: Option<Timestamp>,
-    ) -> Standing {
-        let Some(at) = at else {
-            return Standing::Unread;
-        };
-        if !self.open.is_empty() && self.open.disturbed(attribute, row, at) {
-            return Standing::ReadBack;
-        }
-        if self.young(kind, row, at) {
-            Standing::Usable
-        } else {
-            Standing::Unread
-        }
-    }
-
-    /// Whether a reading sent at `at` is young enough, whatever it tells.
-    fn young(&self, kind: ReadKind, row: &Capability, at: Timestamp) -> bool {
-        let Some(slot) = kind.slot() else {
-            return false;
-        };
-        let floor = self.input.sight.floor[slot];
-        at >= self.oldest_of(kind)
-            && (at >= floor || (row.costs.is_live() && self.open.explains(floor)))
-    }
-
-    fn judge(&self, subject: &Subject<'_>, value: Option<&Seen>) -> Verdict {
-        let Some(row) = subject.facts.row else {
-            return Verdict::Held(
-                None,
-                Reason::Unsupported,
-                format!(
-                    "{} has no {}",
-                    self.input.capabilities.provider, subject.attribute
-                ),
-            );
-        };
-        let kind = match row.read {
-            ReadMethod::Never => return self.by_fingerprint(subject),
-            ReadMethod::By(kind) => kind,
-        };
-        if let Attribute::App(package) = subject.attribute {
-            return match self.standing(kind, subject.attribute, row, self.read_at(kind)) {
-                Standing::Usable => self.by_apps(subject, kind, package),
-                Standing::Unread => Verdict::Unread(kind),
-                Standing::ReadBack => Verdict::ReadBack(kind),
-            };
-        }
-        let at = value.map(|seen| seen.at);
-        match (value, self.standing(kind, subject.attribute, row, at)) {
-            (Some(seen), Standing::Usable) => self.by_value(subject, &seen.value),
-            (Some(_), Standing::ReadBack) => Verdict::ReadBack(kind),
-            (None, Standing::ReadBack) | (Some(_), Standing::Unread) => Verdict::Unread(kind),
-            // A listing tells all that it ever will; the other reads tell what they were asked for, and this was not asked for yet.
-            (None, Standing::Usable | Standing::Unread) => match kind {
-                ReadKind::Listing | ReadKind::Usage if self.fresh(kind) => Verdict::Unknown,
-                ReadKind::Listing
-                | ReadKind::Usage
-                | ReadKind::Properties
-                | ReadKind::Apps
-                | ReadKind::Shell
-                | ReadKind::AppCatalogue
-                | ReadKind::ImageCatalogue => Verdict::Unread(kind),
-            },
-        }
-    }
-
-    fn by_fingerprint(&self, subject: &Subject<'_>) -> Verdict {
-        if !self.input.remembers {
-            return Verdict::Unknown;
-        }
-        let wanted = match &subject.facts.print {
-            Print::Known(print) => print,
-            Print::Unneeded => return Verdict::Unknown,
-            Print::Missing => {
-                return Verdict::Held(None, Reason::Guard, missing_secret(&subject.wanted.wish));
-            }
-        };
-        let asserted = self
-            .input
-            .history
-            .and_then(|history| history.asserted.get(subject.attribute));
-        if asserted == Some(wanted) {
-            Verdict::Agrees
-        } else {
-            Verdict::Differs(None)
-        }
-    }
-
-    fn by_value(&self, subject: &Subject<'_>, observed: &Observed) -> Verdict {
-        let value = match &subject.wanted.wish {
-            Wish::Reset => return Verdict::of(*observed == Observed::Missing, observed),
-            Wish::Set(value) => value,
-        };
-        match value {
-            Value::Text(text) => Verdict::of(
-                matches!(observed, Observed::Text(other) if other == text),
-                observed,
-            ),
-            Value::Flag(flag) => Verdict::of(
-                matches!(observed, Observed::Flag(other) if other == flag),
-                observed,
-            ),
-            Value::Bandwidth(limits) => Verdict::of(
-                matches!(observed, Observed::Bandwidth(other) if other == limits),
-                observed,
-            ),
-            Value::Image(image) => self.by_image(image, observed),
-            Value::Sim(fields) => self.by_sim(subject, fields, observed),
-            // No read tells these; a row that says otherwise has nothing to compare with.
-            Value::Location(_) | Value::Proxy(_) | Value::App(_) => Verdict::Unknown,
-        }
-    }
-
-    fn by_image(&self, image: &Image, observed: &Observed) -> Verdict {
-        let (id, version) = match observed {
-            Observed::Image { id, version } => (id.as_ref(), version.as_ref()),
-            Observed::Missing
-            | Observed::Text(_)
-            | Observed::Flag(_)
-            | Observed::Sim(_)
-            | Observed::Bandwidth(_) => return Verdict::Unknown,
-        };
-        let images = self.input.catalogue;
-        let agrees = match &image.target {
-            ImageTarget::Id(wanted) => match (id, version) {
-                (Some(id), _) => Some(id == wanted),
-                (None, Some(version)) => {
-                    image_version(images, wanted).map(|other| other == version)
-                }
-                (None, None) => None,
-            },
-            ImageTarget::Version(wanted) => match (version, id) {
-                (Some(version), _) => Some(version == wanted),
-                (None, Some(id)) => image_version(images, id).map(|other| other == wanted),
-                (None, None) => None,
-            },
-        };
-        let by_version = matches!(image.target, ImageTarget::Version(_));
-        match agrees {
-            Some(true) => Verdict::Agrees,
-            // The upgrade takes an id, which only the catalogue knows.
-            Some(false) if by_version && self.catalogue_is_due() => {
-                Verdict::Unread(ReadKind::ImageCatalogue)
-            }
-            Some(false) => Verdict::Differs(Some(observed.clone())),
-            None if self.catalogue_is_due() => Verdict::Unread(ReadKind::ImageCatalogue),
-            None => Verdict::Unknown,
-        }
-    }
-
-    fn catalogue_is_due(&self) -> bool {
-        self.input.catalogue.images.is_none()
-            && self
-                .input
-                .capabilities
-                .read(ReadKind::ImageCatalogue)
-                .is_some()
-    }
-
-    /// A SIM agrees when the wished fields that were told agree. Fields of the cell are never told: they count as written when this very wish converged
-    /// before, or a job of ours that wrote it has ended well.
-    fn by_sim(
-        &self,
-        subject: &Subject<'_>,
-        wished: &BTreeMap<SimField, SmolStr>,
-        observed: &Observed,
-    ) -> Verdict {
-        let empty = BTreeMap::new();
-        let told = match observed {
-            Observed::Sim(told) => told,
-            Observed::Missing => &empty,
-            Observed::Text(_)
-            | Observed::Flag(_)
-            | Observed::Image { .. }
-            | Observed::Bandwidth(_) => return Verdict::Differs(Some(observed.clone())),
-        };
-        let mut untold = false;
-        for (field, value) in wished {
-            match told.get(field) {
-                Some(other) if other == value => {}
-                Some(_) => return Verdict::Differs(Some(observed.clone())),
-                None if is_cell(*field) => untold = true,
-                None if told.is_empty() && *observed != Observed::Missing => {
-                    return Verdict::Unknown;
-                }
-                None => return Verdict::Differs(Some(observed.clone())),
-            }
-        }
-        if !untold || self.wrote(subject) {
-            return Verdict::Agrees;
-        }
-        if self.input.remembers {
-            Verdict::Differs(Some(observed.clone()))
-        } else if wished.keys().all(|field| is_cell(*field)) {
-            Verdict::Unknown
-        } else {
-            Verdict::Agrees
-        }
-    }
-
-    fn wrote(&self, subject: &Subject<'_>) -> bool {
-        let converged = self
-            .input
-            .history
-            .and_then(|history| history.converged.get(subject.attribute));
-        converged == Some(&subject.facts.digest)
-            || self
-                .open
-                .succeeded_with(subject.attribute, &subject.wanted.wish)
-    }
-
-    fn by_apps(&self, subject: &Subject<'_>, kind: ReadKind, package: &Package) -> Verdict {
-        let Some(apps) = &self.input.sight.apps else {
-            return Verdict::Unread(kind);
-        };
-        let installed = apps.iter().find(|app| app.package == *package);
-        let wish = match &subject.wanted.wish {
-            Wish::Set(Value::App(wish)) => wish,
-            Wish::Set(_) | Wish::Reset => {
-                return Verdict::Differs(Some(installed.map_or(Observed::Missing, installed_as)));
-            }
-        };
-        match (wish, installed) {
-            (_, Some(app)) if app.state == AppState::InProgress => Verdict::Held(
-                Some(Observed::Missing),
-                Reason::NotReady,
-                IN_PROGRESS.to_owned(),
-            ),
-            (AppWish::Absent, None) => Verdict::Agrees,
-            (AppWish::Absent, Some(app)) => Verdict::Differs(Some(installed_as(app))),
-            (AppWish::Present { .. }, None) => Verdict::Differs(Some(Observed::Missing)),
-            (AppWish::Present { .. }, Some(app)) => {
-                match satisfies(version_wish(self.input, wish), app) {
-                    Some(true) => Verdict::Agrees,
-                    Some(false) => Verdict::Differs(Some(installed_as(app))),
-                    None => Verdict::Unknown,
-                }
-            }
-        }
-    }
-}
-
 /// When the reads of a kind that plan decides on were made: for [`super::gate::again_at`].
 pub(super) const DECIDING: [ReadKind; PHONE_READS] = [
     ReadKind::Listing,
@@ -664,104 +311,3 @@ pub(super) const DECIDING: [ReadKind; PHONE_READS] = [
     ReadKind::Apps,
     ReadKind::Shell,
 ];
-
-fn is_cell(field: SimField) -> bool {
-    match field {
-        SimField::CellType
-        | SimField::CellTac
-        | SimField::CellId
-        | SimField::CellNarfcn
-        | SimField::CellPhysicalId => true,
-        SimField::Imei
-        | SimField::Iccid
-        | SimField::Imsi
-        | SimField::PhoneNumber
-        | SimField::Mcc
-        | SimField::Mnc
-        | SimField::Carrier => false,
-    }
-}
-
-fn image_version<'a>(catalogue: &'a Catalogue, id: &str) -> Option<&'a SmolStr> {
-    catalogue
-        .images
-        .as_ref()?
-        .iter()
-        .find(|image| image.id == id)?
-        .version
-        .as_ref()
-}
-
-/// What the installed version must be: what the reference says, else what the App manifest says.
-pub(super) fn version_wish<'a>(input: &PhoneInput<'a>, wish: &'a AppWish) -> &'a VersionWish {
-    match wish {
-        AppWish::Absent => &VersionWish::Any,
-        AppWish::Present { app, version } => match (version, app) {
-            (VersionWish::Any, Some(name)) => input
-                .apps
-                .get(name)
-                .map_or(&VersionWish::Any, |app| &app.version),
-            (
-                VersionWish::Any
-                | VersionWish::NameExact(_)
-                | VersionWish::NameAtLeast(_)
-                | VersionWish::CodeExact(_)
-                | VersionWish::CodeAtLeast(_),
-                _,
-            ) => version,
-        },
-    }
-}
-
-/// Whether an installed version is what is wished; `None`: the read does not tell enough.
-fn satisfies(wish: &VersionWish, app: &InstalledApp) -> Option<bool> {
-    version_fits(wish, app.version_name.as_deref(), app.version_code)
-}
-
-/// Whether a version is what is wished; `None`: too little is told of it.
-pub(super) fn version_fits(
-    wish: &VersionWish,
-    name: Option<&str>,
-    code: Option<u64>,
-) -> Option<bool> {
-    match wish {
-        VersionWish::Any => Some(true),
-        VersionWish::NameExact(wanted) => Some(name? == wanted),
-        VersionWish::NameAtLeast(wanted) => Some(compare_versions(name?, wanted).is_ge()),
-        VersionWish::CodeExact(wanted) => Some(code? == *wanted),
-        VersionWish::CodeAtLeast(wanted) => Some(code? >= *wanted),
-    }
-}
-
-fn missing_secret(wish: &Wish) -> String {
-    let reference = match wish {
-        Wish::Set(Value::Proxy(proxy)) => match proxy.as_ref() {
-            Proxy::Via(endpoint) => endpoint.password.as_ref(),
-            Proxy::Direct => None,
-        },
-        Wish::Set(
-            Value::Text(_)
-            | Value::Flag(_)
-            | Value::Image(_)
-            | Value::Location(_)
-            | Value::Sim(_)
-            | Value::Bandwidth(_)
-            | Value::App(_),
-        )
-        | Wish::Reset => None,
-    };
-    match reference {
-        Some(reference) => format!("the secret {} cannot be read", reference_text(reference)),
-        None => "a secret of this value cannot be read".to_owned(),
-    }
-}
-
-/// A secret reference as people write it; never the secret.
-pub(super) fn reference_text(reference: &SecretRef) -> String {
-    match reference {
-        SecretRef::Credential(name) => format!("credential:{name}"),
-        SecretRef::File(path) => format!("file:{path}"),
-        SecretRef::Env(name) => format!("env:{name}"),
-        SecretRef::Csv { file, key, column } => format!("csv:{file}:{key}:{column}"),
-    }
-}

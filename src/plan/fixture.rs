@@ -1,8 +1,9 @@
-//! A small provider and one phone in it, for the tests of this room.
+//! A small provider, one phone in it, and fleets of such phones, for the tests of this room.
 //!
 //! Invariants: the phone of [`Scene::new`] has everything read, fresh and equal to what is desired. Not here: assertions.
 
 use super::phone::{Approval, Catalogue, PhoneInput, PhonePlan, digest, plan_phone};
+use super::preview::{AccountEntry, FleetInput, Header, PhoneEntry, Plan, assemble};
 use crate::model::attribute::Attribute;
 use crate::model::capability::{
     Call, Capabilities, Capability, Cost, Costs, DeadlineClass, Limits, Pattern, ReadCall,
@@ -10,7 +11,7 @@ use crate::model::capability::{
 };
 use crate::model::condition::{Cause, Reason};
 use crate::model::desired::{AppPolicy, Desired, Fingerprints, Mode, Origin, Wanted};
-use crate::model::fleet::{App, AppSource, Group, ProviderKind};
+use crate::model::fleet::{App, AppSource, Claim, Claims, Fleet, Group, PhoneFacts, ProviderKind};
 use crate::model::id::{
     AccountName, AppName, Fingerprint, OperationId, Package, PhoneId, PhoneKey, Revision,
 };
@@ -490,4 +491,91 @@ pub(super) fn short(plan: &PhonePlan) -> String {
 
 pub(super) fn package(text: &str) -> Package {
     Package::new(text)
+}
+
+/// Claims that nobody asks for in these tests.
+struct NoClaims;
+
+impl Claims for NoClaims {
+    fn claim(&self, _facts: &PhoneFacts, _now: Timestamp) -> Claim {
+        Claim::Unclaimed
+    }
+}
+
+/// What is no phone of a fleet's own.
+#[derive(Default)]
+pub(super) struct Around {
+    pub(super) outside: Vec<(PhoneKey, Reason, String)>,
+    pub(super) released: Vec<Attribute>,
+    pub(super) gate: Option<Reason>,
+    pub(super) unclaimed: u64,
+}
+
+/// The plan of these phones, which all are of accounts with the same provider.
+pub(super) fn fleet_plan(scenes: &[Scene], around: &Around) -> Plan {
+    let fleet = Fleet {
+        revision: Revision::new("4f2a9c1"),
+        accounts: BTreeMap::new(),
+        apps: BTreeMap::from([("maps".into(), maps())]),
+        groups: BTreeMap::from([("qa".into(), group("qa"))]),
+        named: Vec::new(),
+        inventory: BTreeMap::new(),
+        expiries: Vec::new(),
+        claims: Arc::new(NoClaims),
+    };
+    let mut scenes: Vec<&Scene> = scenes.iter().collect();
+    scenes.sort_by_key(|scene| &scene.key);
+    let plans: Vec<PhonePlan> = scenes.iter().map(|scene| scene.plan()).collect();
+    let catalogue = Catalogue::default();
+    let group = "qa".into();
+    let mut names: BTreeSet<AccountName> = scenes
+        .iter()
+        .map(|scene| scene.key.account.clone())
+        .collect();
+    names.insert("hk".into());
+    let settings = Settings::default();
+    assemble(&FleetInput {
+        fleet: &fleet,
+        accounts: names
+            .into_iter()
+            .map(|name| {
+                let entry = AccountEntry {
+                    capabilities: &CAPABILITIES,
+                    batch_size: None,
+                    rate: 10.0,
+                    gate: around.gate,
+                    catalogue: &catalogue,
+                };
+                (name, entry)
+            })
+            .collect(),
+        phones: scenes
+            .iter()
+            .zip(&plans)
+            .map(|(scene, plan)| PhoneEntry {
+                key: &scene.key,
+                group: &group,
+                plan,
+                released: &around.released,
+            })
+            .collect(),
+        outside: around.outside.clone(),
+        unclaimed: around.unclaimed,
+        header: Header {
+            calls: 34,
+            commands: 0,
+            oldest: Some(Duration::from_secs(40)),
+            unread: BTreeMap::new(),
+        },
+        settings: &settings,
+        now: NOW,
+    })
+}
+
+impl Scene {
+    /// The same phone by another name.
+    pub(super) fn named(mut self, number: usize) -> Self {
+        self.key.phone = PhoneId::new(format!("AC{number:04}"));
+        self
+    }
 }
