@@ -4,8 +4,8 @@
 //! Not here: how it is shown (`cli`).
 
 use super::JournalError;
-use super::rows::Read;
-use super::sqlite::{rows_about, with_reader};
+use super::rows::{Read, check_origin, rows_about, standing_about};
+use super::sqlite::with_reader;
 use crate::model::id::{OperationId, PhoneId, VendorIdentity};
 use crate::model::operation::Intent;
 use crate::model::record::{OperationState, Record};
@@ -35,13 +35,12 @@ pub fn history(
     most: usize,
 ) -> Result<Vec<HistoryRow>, JournalError> {
     let rows = with_reader(folder, |connection, path| {
+        check_origin(connection, path)?;
         let needle = serde_json::Value::from(phone.as_str()).to_string();
-        let standing = super::rows::load(connection, path)?.ledger.operations;
-        let mut ours: BTreeSet<OperationId> = standing
-            .into_values()
-            .filter(|state| concerns(&state.intent, identity, phone))
-            .map(|state| state.intent.operation)
-            .collect();
+        let mut ours = BTreeSet::new();
+        for read in standing_about(connection, path, &needle)? {
+            cut(read.record(path)?, identity, phone, &mut ours);
+        }
         let mut found = Vec::new();
         for read in rows_about(connection, path, &needle)? {
             let record = read.record(path)?;

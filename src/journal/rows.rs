@@ -203,7 +203,7 @@ pub(super) fn load(connection: &Connection, path: &Path) -> Result<Loaded, Journ
 }
 
 /// The file is a journal of this program and of a version that this program reads.
-fn check_origin(connection: &Connection, path: &Path) -> Result<(), JournalError> {
+pub(super) fn check_origin(connection: &Connection, path: &Path) -> Result<(), JournalError> {
     let failed = database("read", path);
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i32>(0));
     if number("application_id").map_err(&failed)? != APPLICATION {
@@ -297,6 +297,40 @@ fn apply(
         sequence,
         source: Box::new(source),
     })
+}
+
+/// Records whose text holds `needle`, in order.
+pub(super) fn rows_about(
+    connection: &Connection,
+    path: &Path,
+    needle: &str,
+) -> Result<Vec<Read>, JournalError> {
+    const SQL: &str = "SELECT sequence, -1, at, kind, body, sum FROM records WHERE instr(body, ?1) > 0 ORDER BY sequence";
+    select(connection, path, SQL, needle)
+}
+
+/// Operations in the snapshot whose text holds `needle`.
+pub(super) fn standing_about(
+    connection: &Connection,
+    path: &Path,
+    needle: &str,
+) -> Result<Vec<Read>, JournalError> {
+    const SQL: &str = "SELECT sequence, position, at, kind, body, sum FROM snapshots WHERE kind = 'standing' AND instr(body, ?1) > 0";
+    select(connection, path, SQL, needle)
+}
+
+fn select(
+    connection: &Connection,
+    path: &Path,
+    sql: &str,
+    needle: &str,
+) -> Result<Vec<Read>, JournalError> {
+    let failed = database("read", path);
+    let mut statement = connection.prepare(sql).map_err(&failed)?;
+    let rows = statement
+        .query_map([needle], Read::from_row)
+        .map_err(&failed)?;
+    rows.collect::<rusqlite::Result<_>>().map_err(&failed)
 }
 
 /// A `Damaged` error about a record (0: the file).

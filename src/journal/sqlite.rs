@@ -25,9 +25,7 @@
 //! Not here: what is written when (`controller`), text forms and replay (`rows`).
 
 use super::lock::Lock;
-use super::rows::{
-    APPLICATION, Loaded, Read, SCHEMA, Size, VERSION, damaged, database, encode, load,
-};
+use super::rows::{APPLICATION, Loaded, SCHEMA, Size, VERSION, damaged, database, encode, load};
 use super::state::{Step, make_folder, storage, sync_folder};
 use super::{Journal, JournalError};
 use crate::model::record::{Ledger, Record};
@@ -358,24 +356,6 @@ fn prepare_for_writing(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "journal_size_limit", 64 << 20)?;
     connection.pragma_update(None, "trusted_schema", false)
-}
-
-/// Reads rows of the history table; used by `history`.
-pub(super) fn rows_about(
-    connection: &Connection,
-    path: &Path,
-    needle: &str,
-) -> Result<Vec<Read>, JournalError> {
-    let failed = database("read", path);
-    let mut statement = connection
-        .prepare(
-            "SELECT sequence, -1, at, kind, body, sum FROM records WHERE instr(body, ?1) > 0 ORDER BY sequence",
-        )
-        .map_err(&failed)?;
-    let rows = statement
-        .query_map([needle], Read::from_row)
-        .map_err(&failed)?;
-    rows.collect::<rusqlite::Result<_>>().map_err(&failed)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Folders are watched with everything below them; of a file its folder is watched, because editors and git replace files rather than write them.
 //!
 //! Invariants: one word ("changed") for any number of changes that come closer together than the quiet period; a stream of changes without end is told
-//! of at least every [`MOST_QUIET`] quiet periods; readings by ourselves are no changes. Not here: what the files say.
+//! of at least every 20 quiet periods; readings by ourselves are no changes. Not here: what the files say.
 
 use notify::event::{AccessKind, AccessMode};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
@@ -44,16 +44,18 @@ impl FolderSource {
         let (told, receiver) = mpsc::channel(1);
         let (more, wanted) = mpsc::channel(4);
         let mut tasks = JoinSet::new();
-        let watch = Watch::new(&self.ignore, raw.clone());
+        let mut watch = Watch::new(&self.ignore, raw.clone());
+        watch.paths = paths.into_iter().collect();
+        watch.refresh();
+        let paths = watch.paths.clone();
         tasks.spawn(gather(self, watch, events, wanted, told));
-        let changes = Changes {
+        Changes {
             receiver,
             more,
-            paths: Vec::new(),
+            paths,
             _raw: raw,
             _tasks: tasks,
-        };
-        changes.with(paths)
+        }
     }
 }
 
@@ -69,12 +71,8 @@ pub struct Changes {
 }
 
 impl Changes {
-    fn with(mut self, paths: impl IntoIterator<Item = PathBuf>) -> Self {
-        self.watch_also(paths);
-        self
-    }
-
-    /// Watches these files and folders too (CSV files that the manifests name). What is watched already stays so.
+    /// Watches these files and folders too (CSV files that the manifests name). What is watched already stays so. If any is new, a change is told,
+    /// because it may have changed between being read and being watched.
     pub fn watch_also(&mut self, paths: impl IntoIterator<Item = PathBuf>) {
         let before = self.paths.len();
         for path in paths {
@@ -151,8 +149,14 @@ fn parent(path: &Path) -> &Path {
         .unwrap_or(Path::new("."))
 }
 
+/// The path without links; of a file that is gone, its folder's.
 fn resolved(path: &Path) -> PathBuf {
-    path.canonicalize().unwrap_or_else(|_| path.to_owned())
+    path.canonicalize()
+        .or_else(|_| {
+            let name = path.file_name().unwrap_or_default();
+            Ok::<_, std::io::Error>(parent(path).canonicalize()?.join(name))
+        })
+        .unwrap_or_else(|_| path.to_owned())
 }
 
 /// Whether the event may have changed what we read: no reading, not below an ignored folder, not inside git's own folder.
@@ -191,7 +195,6 @@ async fn gather(
                 let Some(paths) = paths else { return };
                 watch.paths = paths;
                 watch.refresh();
-                continue;
             }
             event = events.recv() => {
                 if event.is_none() {
@@ -221,12 +224,10 @@ mod tests {
     const SOON: Duration = Duration::from_secs(5);
     const NOTHING: Duration = Duration::from_millis(400);
 
-    async fn watch(paths: &[&Path], ignore: &[&Path]) -> Changes {
+    fn watch(paths: &[&Path], ignore: &[&Path]) -> Changes {
         let mut source = FolderSource::new(QUIET);
         source.ignore = ignore.iter().map(|path| path.to_path_buf()).collect();
-        let changes = source.watch(paths.iter().map(|path| path.to_path_buf()));
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        changes
+        source.watch(paths.iter().map(|path| path.to_path_buf()))
     }
 
     async fn told(changes: &mut Changes, within: Duration) -> bool {
@@ -238,12 +239,13 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("sub/fleet.yaml");
         fs::create_dir(file.parent().unwrap()).unwrap();
-        let mut changes = watch(&[folder.path()], &[]).await;
+        let mut changes = watch(&[folder.path()], &[]);
         fs::write(&file, "a").unwrap();
         assert!(told(&mut changes, SOON).await, "written");
         fs::write(folder.path().join("sub/new"), "b").unwrap();
         fs::rename(folder.path().join("sub/new"), &file).unwrap();
         assert!(told(&mut changes, SOON).await, "replaced");
+        while told(&mut changes, NOTHING).await {}
         fs::read(&file).unwrap();
         assert!(!told(&mut changes, NOTHING).await, "read");
         fs::remove_file(&file).unwrap();
@@ -253,19 +255,21 @@ mod tests {
     #[tokio::test]
     async fn a_burst_is_told_once_and_after_its_end() {
         let folder = tempfile::tempdir().unwrap();
-        let mut changes = watch(&[folder.path()], &[]).await;
+        let quiet = Duration::from_millis(800);
+        let mut changes = FolderSource::new(quiet).watch([folder.path().to_owned()]);
         for n in 0..8 {
             fs::write(folder.path().join("a.yaml"), format!("{n}")).unwrap();
-            assert!(!told(&mut changes, QUIET / 4).await, "told in the middle");
+            let early = told(&mut changes, Duration::from_millis(20)).await;
+            assert!(!early, "told in the middle");
         }
         assert!(told(&mut changes, SOON).await);
-        assert!(!told(&mut changes, NOTHING).await, "told twice");
+        assert!(!told(&mut changes, quiet * 2).await, "told twice");
     }
 
     #[tokio::test]
     async fn changes_without_end_are_told_all_the_same() {
         let folder = tempfile::tempdir().unwrap();
-        let mut changes = watch(&[folder.path()], &[]).await;
+        let mut changes = watch(&[folder.path()], &[]);
         let path = folder.path().join("a.yaml");
         let mut busy = JoinSet::new();
         busy.spawn(async move {
@@ -281,11 +285,13 @@ mod tests {
     async fn a_single_file_is_watched_through_its_folder_and_files_can_be_added() {
         let (one, two) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let (file, csv) = (one.path().join("a.yaml"), two.path().join("phones.csv"));
-        let mut changes = watch(&[&file], &[]).await;
+        let mut changes = watch(&[&file], &[]);
         fs::write(&csv, "id\n").unwrap();
         assert!(!told(&mut changes, NOTHING).await);
         changes.watch_also([csv.clone()]);
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert!(told(&mut changes, SOON).await, "may have changed before");
+        changes.watch_also([csv.clone()]);
+        assert!(!told(&mut changes, NOTHING).await, "is watched already");
         fs::write(&csv, "id\nAC1\n").unwrap();
         assert!(told(&mut changes, SOON).await);
         fs::write(&file, "kind: Group\n").unwrap();
@@ -298,8 +304,9 @@ mod tests {
         let (state, git) = (folder.path().join("state"), folder.path().join(".git"));
         fs::create_dir(&state).unwrap();
         fs::create_dir(&git).unwrap();
-        let mut changes = watch(&[folder.path()], &[&state]).await;
+        let mut changes = watch(&[folder.path()], &[&state]);
         fs::write(state.join("status.json"), "{}").unwrap();
+        fs::remove_file(state.join("status.json")).unwrap();
         fs::write(git.join("index"), "x").unwrap();
         assert!(!told(&mut changes, NOTHING).await);
     }
