@@ -3,9 +3,10 @@
 //! Invariants: every error a command can meet becomes a [`CliError`] here and nowhere else; the exit codes are those of the README's table; no secret is
 //! in a message, because no room's error carries one. Not here: printing (`output`).
 
+use crate::controller::driver::DriverError;
 use crate::daemon::DaemonError;
 use crate::journal::JournalError;
-use crate::manifest::Finding;
+use crate::manifest::{Finding, ReadError};
 use crate::model::settings::SettingError;
 use crate::provider::registry::OpenError;
 use crate::provider::{CallError, ErrorKind};
@@ -169,13 +170,19 @@ impl From<DaemonError> for CliError {
     fn from(error: DaemonError) -> Self {
         match error {
             DaemonError::Manifests(findings) => Self::manifests(findings),
-            DaemonError::Source { path, source } => unreadable(&path, &source),
+            DaemonError::Source(ReadError::Unreadable { path, source }) => unreadable(&path, &source),
+            DaemonError::Source(problem @ ReadError::TooLarge { .. }) => Self::from_error(Exit::Before, &problem)
+                .hint("split it into several files; generated rows belong in an Inventory's CSV"),
+            DaemonError::Source(problem @ ReadError::Nothing { .. }) => Self::from_error(Exit::Before, &problem)
+                .hint("name the manifests' file or folder with `-f PATH`"),
             DaemonError::Account(problem) => problem.into(),
             DaemonError::Journal(problem) => problem.into(),
             DaemonError::Unreadable { account, source } => Self::call(
                 format!("account {account} cannot be read; nothing was changed"),
                 &source,
             ),
+            DaemonError::Driver(DriverError::Journal(problem)) => problem.into(),
+            problem @ (DaemonError::Driver(DriverError::Misfit(_)) | DaemonError::Setup { .. }) => Self::from_error(Exit::Before, &problem),
             problem @ DaemonError::AfterChanges(_) => Self::from_error(Exit::After, &problem).hint(
                 "the journal is consistent up to the last change it could write; free space or mend the disk, then run again",
             ),

@@ -183,6 +183,8 @@ impl Global {
             transport: None,
             allow_plain_http: manifests.allow_plain_http,
             command,
+            clock: None,
+            in_memory: false,
         })
     }
 }

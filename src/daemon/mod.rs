@@ -3,21 +3,26 @@
 //! Invariants: `plan`, `apply` and `run` are the same session with another stance; what is opened here is closed here.
 //! Not here: arguments and output (`cli`), decisions (`controller`, `plan`).
 
+mod assembly;
+mod session;
+mod survey;
+mod watch;
+
+pub use session::Session;
+
+use crate::controller::driver::DriverError;
 use crate::controller::progress::Progress;
 use crate::journal::JournalError;
-use crate::manifest::Finding;
+use crate::manifest::{Finding, ReadError};
 use crate::model::id::{AccountName, PhoneKey};
 use crate::model::observed::{InstalledApp, Listed, Seen};
 use crate::model::settings::Settings;
-use crate::plan::phone::Approval;
-use crate::plan::preview::Plan;
+use crate::provider::CallError;
 use crate::provider::registry::OpenError;
-use crate::provider::{CallError, Probe};
 use crate::transport::Transport;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// What a command asks for.
 #[derive(Clone)]
@@ -36,6 +41,10 @@ pub struct Options {
     pub allow_plain_http: bool,
     /// The command's name, for the lock's holder.
     pub command: &'static str,
+    /// Another clock than the system's (simulation).
+    pub clock: Option<Arc<dyn crate::time::clock::Clock>>,
+    /// Another journal than the state folder's (simulation); `state_dir` is not used then.
+    pub in_memory: bool,
 }
 
 impl std::fmt::Debug for Options {
@@ -64,14 +73,8 @@ pub enum Ending {
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
     /// Manifests cannot be read from disk.
-    #[error("cannot read {path}")]
-    Source {
-        /// The file or folder.
-        path: String,
-        /// Why.
-        #[source]
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Source(#[from] ReadError),
     /// The manifests are wrong.
     #[error("the manifests have {} mistakes", .0.len())]
     Manifests(Vec<Finding>),
@@ -90,9 +93,21 @@ pub enum DaemonError {
         #[source]
         source: CallError,
     },
+    /// The journal failed before anything was changed.
+    #[error(transparent)]
+    Driver(DriverError),
     /// The journal failed after changes had begun.
     #[error("stopped in the middle of changes; run the command again to go on")]
-    AfterChanges(#[source] JournalError),
+    AfterChanges(#[source] DriverError),
+    /// The transport or a key cannot be made.
+    #[error("cannot set up {what}")]
+    Setup {
+        /// What.
+        what: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A phone, account or operation the command names is unknown.
     #[error("{0}")]
     Unknown(String),
@@ -120,80 +135,3 @@ pub struct SurveyRow {
 
 /// Tells a command how far the work is.
 pub type ProgressSink = Arc<dyn Fn(&Progress) + Send + Sync>;
-
-/// One command's hold on a fleet.
-#[derive(Debug)]
-pub struct Session {
-    #[expect(dead_code, reason = "skeleton")]
-    options: Options,
-}
-
-impl Session {
-    /// Reads the manifests, opens accounts and journal. Sends nothing. With `lock`, takes the state folder's lock.
-    ///
-    /// # Errors
-    /// Manifests, secrets, journal or lock.
-    pub async fn open(options: Options, lock: bool) -> Result<Self, DaemonError> {
-        let _ = lock;
-        Ok(Self { options })
-    }
-
-    /// Reads the fleet and plans it. Only reads are sent. Ends as soon as every due reading is in (or has failed for good).
-    ///
-    /// # Errors
-    /// An account that cannot be read at all.
-    pub async fn preview(&mut self, progress: ProgressSink) -> Result<Plan, DaemonError> {
-        drop(progress);
-        unimplemented!()
-    }
-
-    /// Carries the approved plan out until nothing more can be done.
-    ///
-    /// # Errors
-    /// The journal fails.
-    pub async fn apply(
-        &mut self,
-        approval: Approval,
-        timeout: Option<Duration>,
-        progress: ProgressSink,
-    ) -> Result<Ending, DaemonError> {
-        drop((approval, timeout, progress));
-        unimplemented!()
-    }
-
-    /// Reconciles for ever: watches the manifests, reads in rounds, repairs. Ends on SIGTERM or SIGINT, or by `stop`.
-    ///
-    /// # Errors
-    /// The journal fails.
-    pub async fn run(
-        &mut self,
-        stop: tokio::sync::watch::Receiver<bool>,
-    ) -> Result<Ending, DaemonError> {
-        drop(stop);
-        unimplemented!()
-    }
-
-    /// The plan as things stand now, without reading anything.
-    pub fn plan_now(&self) -> Plan {
-        unimplemented!()
-    }
-
-    /// Reads what one account lists; with `details`, also every attribute its provider can read.
-    ///
-    /// # Errors
-    /// The account is unknown or cannot be read.
-    pub async fn survey(
-        &mut self,
-        account: Option<&AccountName>,
-        details: bool,
-        progress: ProgressSink,
-    ) -> Result<Survey, DaemonError> {
-        drop((account, details, progress));
-        unimplemented!()
-    }
-
-    /// Makes one cheap signed read per account.
-    pub async fn probe(&self) -> BTreeMap<AccountName, Result<Probe, CallError>> {
-        unimplemented!()
-    }
-}

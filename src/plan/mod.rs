@@ -19,4 +19,5 @@ pub mod phone;
 pub mod preview;
 mod reader;
 pub mod render;
+pub mod shows;
 mod version;

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod converge;
 mod killed_writer;
 mod manifest;
+mod rig;
 mod tidy;

@@ -1,0 +1,281 @@
+//! What the core keeps per account: budget, batches, reads that are due, open jobs, and whether the vendor lets us in.
+//!
+//! Invariants: a phone waits in at most one read of each kind; a job is polled by one call at a time. Not here: phones (`member`).
+
+use super::{AccountSetup, PhoneIx};
+use crate::model::capability::{Call, DeadlineClass};
+use crate::model::condition::Reason;
+use crate::model::id::{JobId, OperationId, PhoneId};
+use crate::model::observed::{Cursor, PHONE_READS};
+use crate::model::settings::Settings;
+use crate::model::stamp::Timestamp;
+use crate::plan::batch::{BatchKey, Batches};
+use crate::plan::phone::Catalogue;
+use crate::provider::ReadRequest;
+use crate::time::budget::{Budget, Window};
+use smol_str::SmolStr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// A job, and the phone it runs on (some vendors give several phones one job).
+pub(super) type JobKey = (JobId, PhoneId);
+
+/// One account.
+pub(super) struct AccountState {
+    pub(super) setup: AccountSetup,
+    pub(super) budget: Budget,
+    pub(super) in_flight: u32,
+    pub(super) batches: Batches,
+    pub(super) catalogue: Catalogue,
+    pub(super) catalogue_reads: CatalogueReads,
+    pub(super) listing: ListingRound,
+    /// Phones due for a read of each kind, with the moment since when.
+    pub(super) due: [BTreeMap<PhoneIx, Timestamp>; PHONE_READS],
+    /// No read of this kind before this moment (it failed).
+    pub(super) read_again_at: [Timestamp; PHONE_READS],
+    pub(super) jobs: BTreeMap<JobKey, OpenJob>,
+    pub(super) polls: BTreeSet<(Timestamp, JobKey)>,
+    /// Why nothing may be done, and when it is tried again.
+    pub(super) gate: Option<(Reason, Timestamp, String)>,
+    /// Failures in a row of whole calls, and the last of them.
+    pub(super) failures: u32,
+    pub(super) last_error: Option<crate::provider::CallError>,
+    /// No call before this moment (the last one failed as a whole).
+    pub(super) again_at: Timestamp,
+    /// The vendor has no list in which lost submits can be found.
+    pub(super) cannot_look: bool,
+    /// Searches for lost submits: when the next is due, and how many were made.
+    pub(super) searches: BTreeMap<OperationId, (Timestamp, u32)>,
+    /// Phones that are read one by one, because a read of several was refused.
+    pub(super) singles: BTreeSet<PhoneIx>,
+    /// Rounds of routine reading so far, and when the next is due.
+    pub(super) rounds: u64,
+    pub(super) routine_at: Timestamp,
+    /// The first reading of the account is in: changes may start.
+    pub(super) warm: bool,
+    /// Last calls by second, to be journaled.
+    pub(super) uncounted: (i64, u32),
+    /// How long jobs of each call took lately.
+    pub(super) learned: BTreeMap<SmolStr, Duration>,
+}
+
+/// Which pages of a catalogue are still to be read. `None`: not wanted.
+#[derive(Debug, Default)]
+pub(super) struct CatalogueReads {
+    pub(super) apps: PageState,
+    pub(super) images: PageState,
+}
+
+/// Progress of a paged read.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) enum PageState {
+    /// Nobody asked for it.
+    #[default]
+    Unwanted,
+    /// This page is due.
+    Due(Option<Cursor>),
+    /// A page is under way.
+    UnderWay,
+    /// All pages are in.
+    Done,
+    /// It cannot be read.
+    Failed,
+}
+
+/// One listing of all phones, page by page.
+#[derive(Debug, Default)]
+pub(super) struct ListingRound {
+    /// Page that is due.
+    pub(super) page: PageState,
+    pub(super) started: Timestamp,
+    pub(super) seen: BTreeSet<PhoneIx>,
+    pub(super) rows: u64,
+    /// Complete rounds so far; the last one's start.
+    pub(super) complete: u64,
+    pub(super) last_complete: Option<Timestamp>,
+    pub(super) next_at: Timestamp,
+}
+
+/// A job that is polled.
+#[derive(Clone, Debug)]
+pub(super) struct OpenJob {
+    pub(super) phone: PhoneId,
+    pub(super) call: SmolStr,
+    pub(super) since: Timestamp,
+    pub(super) deadline: Timestamp,
+    pub(super) interval: Duration,
+    pub(super) next: Timestamp,
+    pub(super) polling: bool,
+    pub(super) purpose: Purpose,
+}
+
+/// What a job is for.
+#[derive(Clone, Debug)]
+pub(super) enum Purpose {
+    /// A phone of this operation.
+    Change(OperationId),
+    /// A read.
+    Read(ReadRequest, Timestamp),
+}
+
+impl AccountState {
+    pub(super) fn new(setup: AccountSetup) -> Self {
+        let budget = Budget::new(windows(&setup));
+        Self {
+            setup,
+            budget,
+            in_flight: 0,
+            batches: Batches::default(),
+            catalogue: Catalogue::default(),
+            catalogue_reads: CatalogueReads::default(),
+            listing: ListingRound {
+                page: PageState::Due(None),
+                ..ListingRound::default()
+            },
+            due: Default::default(),
+            read_again_at: Default::default(),
+            jobs: BTreeMap::new(),
+            polls: BTreeSet::new(),
+            gate: None,
+            failures: 0,
+            last_error: None,
+            again_at: Timestamp::default(),
+            cannot_look: false,
+            searches: BTreeMap::new(),
+            singles: BTreeSet::new(),
+            rounds: 0,
+            routine_at: Timestamp(i64::MAX),
+            warm: false,
+            uncounted: (0, 0),
+            learned: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn call(&self, name: &str) -> Option<&'static Call> {
+        self.setup.capabilities.call(name)
+    }
+
+    /// Phones in one call.
+    pub(super) fn batch_size(&self, most: u32) -> usize {
+        usize::try_from(
+            self.setup
+                .limits
+                .batch_size
+                .map_or(most, |limit| limit.min(most))
+                .max(1),
+        )
+        .unwrap_or(1)
+    }
+
+    pub(super) fn poll_interval(&self) -> Duration {
+        self.setup
+            .limits
+            .poll_interval
+            .unwrap_or(self.setup.capabilities.limits.poll_interval)
+    }
+
+    pub(super) fn open_jobs_limit(&self) -> usize {
+        let most = self.setup.capabilities.limits.open_jobs;
+        usize::try_from(
+            self.setup
+                .limits
+                .open_jobs
+                .map_or(most, |limit| limit.min(most))
+                .max(1),
+        )
+        .unwrap_or(1)
+    }
+
+    /// How long jobs of this call take, as learned or documented.
+    pub(super) fn expected(&self, call: &str) -> Duration {
+        self.learned
+            .get(call)
+            .copied()
+            .or_else(|| self.call(call).map(|call| call.expected))
+            .unwrap_or(Duration::from_secs(3))
+    }
+
+    /// How long a partial batch is held: two polls, or the expected duration if longer.
+    pub(super) fn hold(&self, key: &BatchKey) -> Duration {
+        (self.poll_interval() * 2).max(self.expected(key.payload.call))
+    }
+
+    /// The next round of polls at or after `at`: all jobs are asked about in common rounds.
+    pub(super) fn round(&self, at: Timestamp) -> Timestamp {
+        let step = i64::try_from(self.poll_interval().as_millis())
+            .unwrap_or(5_000)
+            .max(1);
+        Timestamp(at.0.div_euclid(step) * step + if at.0.rem_euclid(step) == 0 { 0 } else { step })
+    }
+
+    /// Follows a job: first poll when half the time has passed that jobs of its call usually take (the poll is shared by a hundred jobs; waiting is not).
+    pub(super) fn follow(&mut self, job: JobKey, mut open: OpenJob) {
+        let next = self.round(open.since.after(self.expected(&open.call) / 2));
+        open.next = next;
+        open.interval = self.poll_interval();
+        self.polls.insert((next, job.clone()));
+        self.jobs.insert(job, open);
+    }
+
+    /// Drops a job that has ended.
+    pub(super) fn unfollow(&mut self, job: &JobKey) -> Option<OpenJob> {
+        let open = self.jobs.remove(job)?;
+        self.polls.remove(&(open.next, job.clone()));
+        Some(open)
+    }
+
+    /// Asks again later: half as long again each time.
+    pub(super) fn poll_later(&mut self, job: &JobKey, now: Timestamp, most: Duration) {
+        let step = self.poll_interval();
+        let Some(open) = self.jobs.get(job) else {
+            return;
+        };
+        let wait = open.interval;
+        let next = self.round(now.after(wait.max(Duration::from_millis(1))));
+        if let Some(open) = self.jobs.get_mut(job) {
+            self.polls.remove(&(open.next, job.clone()));
+            open.polling = false;
+            open.interval = (wait * 3 / 2).clamp(step, most.max(step));
+            open.next = next;
+            self.polls.insert((next, job.clone()));
+        }
+    }
+
+    /// Remembers how long a job took, as far as polling tells (it ended about half a round before it was seen): a moving average.
+    pub(super) fn learn(&mut self, call: &SmolStr, seen_after: Duration) {
+        let took = seen_after.saturating_sub(self.poll_interval() / 2);
+        let before = self.expected(call);
+        self.learned.insert(call.clone(), (before * 3 + took) / 4);
+    }
+}
+
+/// Deadline of jobs of a call.
+pub(super) fn deadline(call: Option<&Call>, settings: &Settings) -> Duration {
+    match call.map_or(DeadlineClass::Settings, |call| call.deadline) {
+        DeadlineClass::Settings => settings.settings_deadline,
+        DeadlineClass::Apps => settings.apps_deadline,
+        DeadlineClass::Image => settings.image_deadline,
+    }
+}
+
+fn windows(setup: &AccountSetup) -> Vec<Window> {
+    let documented = setup.capabilities.limits;
+    let limit =
+        |most: u32, lowered: Option<u32>| lowered.map_or(most, |lowered| lowered.min(most)).max(1);
+    vec![
+        Window {
+            calls: limit(
+                documented.requests_per_second,
+                setup.limits.requests_per_second,
+            ),
+            length: Duration::from_secs(1),
+        },
+        Window {
+            calls: limit(
+                documented.requests_per_minute,
+                setup.limits.requests_per_minute,
+            ),
+            length: Duration::from_secs(60),
+        },
+    ]
+}

@@ -1,0 +1,306 @@
+//! Operations whose outcome is unknown: one table for live time-outs and for crashes.
+//!
+//! | known | absolute and live | costly, or not absolute |
+//! |---|---|---|
+//! | wanted value read back, or job found | it happened | it happened |
+//! | settle time not over | wait | wait |
+//! | settled | write again | only with evidence: phone running, old value in two reads further apart than the read lag, no job in the lists |
+//! | settled, no evidence possible | write again | parked: a person must look |
+//!
+//! Settle time: request life + the call's job deadline, counted from the loss, from the start of this process, or from when the phone was last seen unable
+//! to run jobs, whichever is latest.
+//!
+//! Invariants: nothing costly is repeated without evidence that it did not happen. Not here: ordinary outcomes (`answers`, `proof`).
+
+use super::account::deadline;
+use super::{AccountIx, CallId, Core, PhoneIx, Work};
+use crate::model::id::{OperationId, PhoneId};
+use crate::model::observed::RunState;
+use crate::model::operation::{Intent, Phase, PhaseEvent};
+use crate::model::stamp::Timestamp;
+use crate::provider::{CallError, Found};
+use std::time::Duration;
+
+/// Lost submits are searched for at these distances from the loss.
+const SEARCHES: [Duration; 3] = [
+    Duration::from_secs(1),
+    Duration::from_secs(10),
+    Duration::from_secs(60),
+];
+
+impl Core {
+    /// Nobody knows what became of these phones of the operation.
+    pub(super) fn lost(
+        &mut self,
+        account: AccountIx,
+        operation: OperationId,
+        phones: &[PhoneId],
+        search_at: Timestamp,
+        now: Timestamp,
+    ) {
+        if phones.is_empty() {
+            return;
+        }
+        let at = search_at.max(now).after(SEARCHES[0]);
+        self.accounts[account.0].searches.insert(operation, (at, 0));
+        for phone in phones {
+            if let Some(ix) = self.phone_at(account, phone) {
+                self.dirty.insert(ix);
+            }
+        }
+    }
+
+    pub(super) fn unknown_phones(&self, operation: OperationId) -> Vec<PhoneId> {
+        let Some(state) = self.ledger.operations.get(&operation) else {
+            return Vec::new();
+        };
+        let unknown = state
+            .intent
+            .phones
+            .iter()
+            .zip(&state.phases)
+            .filter(|(_, phase)| matches!(phase, Phase::Unknown(_)));
+        unknown.map(|(phone, _)| phone.clone()).collect()
+    }
+
+    pub(super) fn in_doubt(&self, ix: PhoneIx) -> bool {
+        self.phases(ix)
+            .iter()
+            .any(|(_, phase)| matches!(phase, Phase::Unknown(_)))
+    }
+
+    /// Open operations on the phone with where they stand.
+    pub(super) fn phases(&self, ix: PhoneIx) -> Vec<(OperationId, Phase)> {
+        let phone = self.state(ix);
+        let identity = &self.accounts[phone.account.0].setup.identity;
+        let Some(history) = self.ledger.history(identity, &phone.key.phone) else {
+            return Vec::new();
+        };
+        let states = history
+            .open
+            .iter()
+            .filter_map(|id| self.ledger.operations.get(id));
+        states
+            .filter_map(|state| {
+                Some((
+                    state.intent.operation,
+                    state.phases[state.position(&phone.key.phone)?].clone(),
+                ))
+            })
+            .collect()
+    }
+
+    pub(super) fn search_answered(
+        &mut self,
+        id: CallId,
+        result: Result<Found, CallError>,
+        now: Timestamp,
+    ) {
+        let Some(call) = self.answered(id) else {
+            return;
+        };
+        let Work::Find(operation, lost) = call.work else {
+            return;
+        };
+        match result {
+            Ok(Found::CannotLook) => {
+                let account = &mut self.accounts[call.account.0];
+                account.cannot_look = true;
+                account.searches.clear();
+            }
+            Ok(Found::Jobs(jobs)) => {
+                let unknown = self.unknown_phones(operation);
+                let mut moves = Vec::new();
+                for (phone, job) in jobs {
+                    let known = self.accounts[call.account.0]
+                        .jobs
+                        .keys()
+                        .any(|(open, of)| *open == job && *of == phone);
+                    if unknown.contains(&phone) && !known {
+                        self.follow(
+                            call.account,
+                            operation,
+                            &lost.call,
+                            (job.clone(), phone.clone()),
+                            now,
+                        );
+                        moves.push((phone, PhaseEvent::Found(job)));
+                    }
+                }
+                self.moved(operation, moves, now);
+                self.search_again(call.account, operation, now);
+            }
+            Err(error) => {
+                self.account_fails(call.account, &error, now);
+                self.search_again(call.account, operation, now);
+            }
+        }
+    }
+
+    fn search_again(&mut self, account: AccountIx, operation: OperationId, now: Timestamp) {
+        if self.unknown_phones(operation).is_empty() {
+            return;
+        }
+        let Some(state) = self.ledger.operations.get(&operation) else {
+            return;
+        };
+        let next = SEARCHES
+            .iter()
+            .map(|wait| state.intent.at.after(*wait))
+            .find(|at| *at > now);
+        if let Some(at) = next {
+            self.accounts[account.0].searches.insert(operation, (at, 0));
+        }
+    }
+
+    /// When a read of a phone in doubt is due again: at once, then ever more rarely, so that the settle time can end early.
+    pub(super) fn doubt_due(&self, since: Timestamp, now: Timestamp) -> Timestamp {
+        let age = now.since(since);
+        let steps = [
+            Duration::from_secs(5),
+            Duration::from_secs(15),
+            Duration::from_secs(45),
+            Duration::from_secs(120),
+        ];
+        let passed = steps
+            .iter()
+            .copied()
+            .filter(|step| *step <= age)
+            .next_back();
+        let late = passed.map_or(since, |step| since.after(step));
+        if age > Duration::from_secs(180) {
+            since.after(Duration::from_secs(60 * (age.as_secs() / 60)))
+        } else {
+            late
+        }
+    }
+
+    /// Decides what can be decided about an operation in doubt on one phone.
+    pub(super) fn decide_doubt(
+        &mut self,
+        ix: PhoneIx,
+        operation: OperationId,
+        since: Timestamp,
+        now: Timestamp,
+    ) {
+        let Some(intent) = self
+            .ledger
+            .operations
+            .get(&operation)
+            .map(|state| state.intent.clone())
+        else {
+            return;
+        };
+        let phone = self.state(ix).key.phone.clone();
+        let looked = self.compare(ix, &intent, since);
+        if looked.proven() {
+            self.moved(operation, vec![(phone, PhaseEvent::Verified)], now);
+            self.verified(ix, &intent, now);
+            return;
+        }
+        let settled_at = self.settles_at(ix, &intent, since);
+        if now < settled_at {
+            self.look_again(ix, self.next_look(since, settled_at, now));
+            return;
+        }
+        let absolute = self.accounts[self.state(ix).account.0]
+            .call(&intent.call)
+            .is_some_and(|call| call.absolute);
+        if absolute && intent.costs.is_live() {
+            self.raise_floors(ix, operation, now);
+            self.moved(operation, vec![(phone, PhaseEvent::Settled)], now);
+            return;
+        }
+        self.seek_evidence(ix, &intent, settled_at, now);
+    }
+
+    fn next_look(&self, since: Timestamp, settled_at: Timestamp, now: Timestamp) -> Timestamp {
+        let steps = [5_u64, 15, 45, 120].map(|secs| since.after(Duration::from_secs(secs)));
+        steps
+            .into_iter()
+            .chain([settled_at, now.after(Duration::from_secs(60))])
+            .filter(|at| *at > now)
+            .min()
+            .unwrap_or(settled_at)
+    }
+
+    fn settles_at(&self, ix: PhoneIx, intent: &Intent, since: Timestamp) -> Timestamp {
+        let phone = self.state(ix);
+        let call = self.accounts[phone.account.0].call(&intent.call);
+        let from = since.max(self.started).max(phone.not_running_at);
+        from.after(self.settings.request_life)
+            .after(deadline(call, &self.settings))
+    }
+
+    /// Costly work: it did not happen only if two reads, further apart than the read lag and both after settling, show the old value on a running phone.
+    fn seek_evidence(
+        &mut self,
+        ix: PhoneIx,
+        intent: &Intent,
+        settled_at: Timestamp,
+        now: Timestamp,
+    ) {
+        let lag = self.settings.read_lag;
+        let phone = self.state(ix);
+        let (key, running) = (
+            phone.key.phone.clone(),
+            phone
+                .sight
+                .listed
+                .as_ref()
+                .is_some_and(|listed| listed.state == RunState::Running),
+        );
+        let looked = self.compare(ix, intent, settled_at);
+        if !looked.readable {
+            self.moved(intent.operation, vec![(key, PhaseEvent::Parked)], now);
+            return;
+        }
+        let old = looked.differing_since.filter(|_| running);
+        match (old, self.state(ix).first_old) {
+            (Some(read), Some((operation, first)))
+                if operation == intent.operation && read >= first.after(lag) =>
+            {
+                self.raise_floors(ix, intent.operation, now);
+                self.state_mut(ix).first_old = None;
+                self.moved(intent.operation, vec![(key, PhaseEvent::Settled)], now);
+                return;
+            }
+            (Some(read), first)
+                if first.is_none_or(|(operation, _)| operation != intent.operation) =>
+            {
+                self.state_mut(ix).first_old = Some((intent.operation, read));
+            }
+            (Some(_) | None, _) => {}
+        }
+        if now >= settled_at.after(lag * 10) {
+            self.moved(intent.operation, vec![(key, PhaseEvent::Parked)], now);
+        } else {
+            self.look_again(ix, now.after(lag));
+        }
+    }
+
+    /// Whether a person must look at the operation.
+    pub fn is_parked(&self, operation: OperationId) -> bool {
+        self.ledger
+            .operations
+            .get(&operation)
+            .is_some_and(|state| state.phases.contains(&Phase::Parked))
+    }
+
+    /// A person looked at a parked operation.
+    pub(super) fn resolved(&mut self, operation: OperationId, happened: bool, now: Timestamp) {
+        let Some(state) = self.ledger.operations.get(&operation) else {
+            return;
+        };
+        let parked = state
+            .intent
+            .phones
+            .iter()
+            .zip(&state.phases)
+            .filter(|(_, phase)| **phase == Phase::Parked);
+        let moves: Vec<_> = parked
+            .map(|(phone, _)| (phone.clone(), PhaseEvent::Resolved(happened)))
+            .collect();
+        self.moved(operation, moves, now);
+    }
+}

@@ -1,0 +1,531 @@
+//! Which phones there are, whose they are, and their plans.
+//!
+//! Invariants: a phone is planned only when it is dirty; what it is due for is in its account's batches and nowhere else; a phone that no group claims
+//! is never touched. Not here: reads (`reading`), calls (`schedule`).
+
+use super::account::AccountState;
+use super::{AccountIx, AccountSetup, Core, PhoneIx, Stance, view};
+use crate::model::attribute::Attribute;
+use crate::model::capability::Costs;
+use crate::model::condition::{Cause, Reason};
+use crate::model::desired::{Desired, Mode};
+use crate::model::fleet::{Claim, Group, PhoneFacts};
+use crate::model::id::{GroupName, PhoneKey};
+use crate::model::observed::{PHONE_READS, ReadKind, RunState, Sight};
+use crate::model::operation::Phase;
+use crate::model::record::OperationState;
+use crate::model::stamp::Timestamp;
+use crate::plan::batch::{BatchKey, Standing};
+use crate::plan::phone::{PhoneInput, PhonePlan, PhoneStep, Waiting, plan_phone};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// One phone.
+pub(super) struct PhoneState {
+    pub(super) key: PhoneKey,
+    pub(super) account: AccountIx,
+    pub(super) claim: Claimed,
+    pub(super) sight: Sight,
+    pub(super) plan: PhonePlan,
+    /// Kinds of reads under way (bits by slot).
+    pub(super) reading: u8,
+    /// A reading job is open on the phone.
+    pub(super) reading_job: bool,
+    /// No read of each kind before this moment (the last one told nothing).
+    pub(super) read_after: [Timestamp; PHONE_READS],
+    /// Nothing starts on the phone before this moment, for this reason (a refusal that was nobody's failure).
+    pub(super) hold: Option<(Timestamp, Reason)>,
+    /// The first complete listing that did not show it.
+    pub(super) missed: Option<Timestamp>,
+    /// When it was last seen unable to run jobs; settling starts anew from there.
+    pub(super) not_running_at: Timestamp,
+    /// The first read after settling that showed the old value of a costly operation in doubt.
+    pub(super) first_old: Option<(crate::model::id::OperationId, Timestamp)>,
+    /// When it is looked at again by time alone.
+    pub(super) timer: Option<Timestamp>,
+    pub(super) class: view::Class,
+}
+
+/// Whose a phone is.
+#[derive(Clone, Debug)]
+pub(super) enum Claimed {
+    Nobody,
+    By(Arc<Desired>),
+    /// It cannot be worked on: reason and detail.
+    Not(Reason, String, Option<GroupName>),
+}
+
+impl Core {
+    pub(super) fn merge_accounts(&mut self, setups: Vec<AccountSetup>, now: Timestamp) {
+        for setup in setups {
+            if let Some(ix) = self.account_index.get(&setup.name).copied() {
+                let account = &mut self.accounts[ix.0];
+                let same = account.setup.identity == setup.identity
+                    && account.setup.limits == setup.limits;
+                account.setup = setup;
+                account.gate = None;
+                if !same {
+                    let fresh = AccountState::new(account.setup.clone());
+                    account.budget = fresh.budget;
+                }
+                continue;
+            }
+            let mut account = AccountState::new(setup);
+            account.listing.next_at = now;
+            if let Some(called) = self.ledger.called.get(&account.setup.identity) {
+                let recent = called
+                    .iter()
+                    .filter(|(second, _)| now.0 / 1000 - **second < 61);
+                for (second, calls) in recent {
+                    account.budget.used(Timestamp(second * 1000 + 999), *calls);
+                }
+            }
+            self.account_index
+                .insert(account.setup.name.clone(), AccountIx(self.accounts.len()));
+            self.accounts.push(account);
+        }
+    }
+
+    /// Phones that the manifests name get a row although no listing shows them yet.
+    pub(super) fn add_named_phones(&mut self, now: Timestamp) {
+        let fleet = Arc::clone(&self.fleet);
+        for key in &fleet.named {
+            if let Some(account) = self.account_index.get(&key.account).copied() {
+                self.phone(account, key, now);
+            }
+        }
+    }
+
+    /// The row of a phone; a new one if there is none.
+    pub(super) fn phone(&mut self, account: AccountIx, key: &PhoneKey, now: Timestamp) -> PhoneIx {
+        if let Some(ix) = self.phone_index.get(key) {
+            return *ix;
+        }
+        let ix = PhoneIx(u32::try_from(self.phones.len()).unwrap_or(u32::MAX));
+        self.phone_index.insert(key.clone(), ix);
+        self.phones.push(PhoneState {
+            key: key.clone(),
+            account,
+            claim: Claimed::Nobody,
+            sight: Sight::default(),
+            plan: PhonePlan::default(),
+            reading: 0,
+            reading_job: false,
+            read_after: Default::default(),
+            hold: None,
+            missed: None,
+            not_running_at: Timestamp::default(),
+            first_old: None,
+            timer: None,
+            class: view::Class::Unmanaged,
+        });
+        self.claim(ix, now);
+        ix
+    }
+
+    pub(super) fn state(&self, ix: PhoneIx) -> &PhoneState {
+        &self.phones[ix.0 as usize]
+    }
+
+    pub(super) fn state_mut(&mut self, ix: PhoneIx) -> &mut PhoneState {
+        &mut self.phones[ix.0 as usize]
+    }
+
+    /// Asks the fleet whose the phone is.
+    pub(super) fn claim(&mut self, ix: PhoneIx, now: Timestamp) {
+        let phone = self.state(ix);
+        let facts = PhoneFacts {
+            key: phone.key.clone(),
+            provider_group: phone
+                .sight
+                .listed
+                .as_ref()
+                .and_then(|listed| listed.provider_group.clone()),
+        };
+        let selected = self.only.as_ref().is_none_or(|only| only(&facts.key));
+        let claim = if !selected || !self.fleet.accounts.contains_key(&facts.key.account) {
+            Claimed::Nobody
+        } else {
+            match self.fleet.claims.claim(&facts, now) {
+                Claim::Unclaimed => Claimed::Nobody,
+                Claim::Claimed(desired) => Claimed::By(desired),
+                Claim::Twice(groups) => {
+                    let names: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
+                    Claimed::Not(
+                        Reason::ClaimedTwice,
+                        format!("claimed by {}", names.join(" and ")),
+                        groups.first().cloned(),
+                    )
+                }
+                Claim::Broken(group, problem) => Claimed::Not(Reason::Guard, problem, Some(group)),
+            }
+        };
+        self.state_mut(ix).claim = claim;
+        self.groups_dirty = true;
+        self.dirty.insert(ix);
+    }
+
+    /// Claims all phones anew when an override has ended.
+    pub(super) fn pass_expiries(&mut self, now: Timestamp) {
+        let passed = self
+            .fleet
+            .expiries
+            .iter()
+            .any(|at| *at > self.claimed_at && *at <= now);
+        self.claimed_at = now;
+        if passed {
+            for index in 0..self.phones.len() {
+                self.claim(PhoneIx(u32::try_from(index).unwrap_or(u32::MAX)), now);
+            }
+        }
+    }
+
+    pub(super) fn pass_timers(&mut self, now: Timestamp) {
+        while let Some((at, ix)) = self.timers.first().copied() {
+            if at > now {
+                break;
+            }
+            self.timers.pop_first();
+            self.state_mut(ix).timer = None;
+            self.dirty.insert(ix);
+        }
+    }
+
+    /// Looks at the phone again at this moment, unless it will be looked at before.
+    pub(super) fn look_again(&mut self, ix: PhoneIx, at: Timestamp) {
+        let before = self.state(ix).timer;
+        if before.is_some_and(|before| before <= at) {
+            return;
+        }
+        if let Some(before) = before {
+            self.timers.remove(&(before, ix));
+        }
+        self.timers.insert((at, ix));
+        self.state_mut(ix).timer = Some(at);
+    }
+
+    /// Counts the phones of each group against what it expects. A group is only judged when all its accounts were listed completely.
+    pub(super) fn judge_groups(&mut self) {
+        if !std::mem::take(&mut self.groups_dirty) {
+            return;
+        }
+        let mut counts: std::collections::BTreeMap<&GroupName, u64> =
+            std::collections::BTreeMap::new();
+        for phone in &self.phones {
+            if let Claimed::By(desired) = &phone.claim
+                && phone.sight.listed.is_some()
+            {
+                *counts.entry(&desired.group).or_default() += 1;
+            }
+        }
+        let mut gates = std::collections::BTreeMap::new();
+        for (name, group) in &self.fleet.groups {
+            let Some(expect) = group.expect else { continue };
+            let listed = group.accounts.iter().all(|account| {
+                self.account_index
+                    .get(account)
+                    .is_some_and(|ix| self.accounts[ix.0].listing.complete > 0)
+            });
+            let count = counts.get(name).copied().unwrap_or_default();
+            let (min, max) = (
+                expect.min.map_or(0, u64::from),
+                expect.max.map_or(u64::MAX, u64::from),
+            );
+            if !listed {
+                gates.insert(name.clone(), "its phones are not counted yet".to_owned());
+            } else if count < min || count > max {
+                let bounds = expect.max.map_or_else(
+                    || format!("at least {min}"),
+                    |max| format!("{min} to {max}"),
+                );
+                gates.insert(name.clone(), format!("{count} phones, {bounds} expected"));
+            }
+        }
+        if gates != self.group_gates {
+            self.group_gates = gates;
+            self.dirty.extend(
+                (0..self.phones.len())
+                    .map(|index| PhoneIx(u32::try_from(index).unwrap_or(u32::MAX))),
+            );
+        }
+    }
+
+    /// Plans every dirty phone.
+    pub(super) fn plan_dirty(&mut self, now: Timestamp) {
+        while let Some(ix) = self.dirty.pop_first() {
+            self.prove(ix, now);
+            self.plan_one(ix, now);
+            self.want_reads(ix, now);
+            self.classify(ix, now);
+        }
+    }
+
+    fn plan_one(&mut self, ix: PhoneIx, now: Timestamp) {
+        let claim = self.state(ix).claim.clone();
+        let plan = match &claim {
+            Claimed::By(desired) => self.plan_claimed(ix, desired, now),
+            Claimed::Nobody | Claimed::Not(..) => PhonePlan::default(),
+        };
+        if let Some(at) = plan.again_at {
+            self.look_again(ix, at.max(Timestamp(now.0 + 1)));
+        }
+        self.state_mut(ix).plan = plan;
+        self.stand(ix, now);
+        self.note_converged(ix);
+    }
+
+    fn plan_claimed(&mut self, ix: PhoneIx, desired: &Arc<Desired>, now: Timestamp) -> PhonePlan {
+        let fleet = Arc::clone(&self.fleet);
+        let Some(group) = fleet.groups.get(&desired.group) else {
+            return PhonePlan::default();
+        };
+        let limited = group
+            .allow
+            .iter()
+            .any(|allowance| allowance.max_phones.is_some());
+        let allowed = self.allowed(ix, group, now, true);
+        let mut plan = self.plan_with(ix, desired, group, allowed, now);
+        if limited {
+            let spends = plan.chain.iter().any(|step| !step.costs.is_live());
+            if !spends {
+                self.reserved
+                    .entry(group.name.clone())
+                    .or_default()
+                    .remove(&ix);
+            } else if !self.reserve(ix, group, now) {
+                let allowed = self.allowed(ix, group, now, false);
+                plan = self.plan_with(ix, desired, group, allowed, now);
+            }
+        }
+        plan
+    }
+
+    fn plan_with(
+        &self,
+        ix: PhoneIx,
+        desired: &Desired,
+        group: &Group,
+        allowed: Costs,
+        now: Timestamp,
+    ) -> PhonePlan {
+        let phone = self.state(ix);
+        let account = &self.accounts[phone.account.0];
+        let history = self
+            .ledger
+            .history(&account.setup.identity, &phone.key.phone);
+        let open: Vec<&OperationState> = history
+            .into_iter()
+            .flat_map(|history| &history.open)
+            .filter_map(|id| self.ledger.operations.get(id))
+            .collect();
+        let assumed = assumed(&phone.key, &open);
+        let gate = account
+            .gate
+            .as_ref()
+            .map(|(reason, ..)| *reason)
+            .or_else(|| {
+                self.group_gates
+                    .get(&group.name)
+                    .map(|_| Reason::Expectation)
+            });
+        let mut plan = plan_phone(&PhoneInput {
+            key: &phone.key,
+            desired,
+            group,
+            capabilities: account.setup.capabilities,
+            apps: &self.fleet.apps,
+            catalogue: &account.catalogue,
+            sight: &phone.sight,
+            history,
+            open: &open,
+            assumed: &assumed,
+            reading: phone.reading_job,
+            gate,
+            allowed,
+            approval: self.approval.as_ref(),
+            fingerprints: self.fingerprints.as_ref(),
+            remembers: self.remembers,
+            settings: &self.settings,
+            now,
+        });
+        if let Some((until, reason)) = phone.hold
+            && until > now
+            && !(plan.changes.is_empty() && plan.waiting.is_empty())
+        {
+            plan.waiting.push(Waiting {
+                attribute: None,
+                reason,
+                detail: "the vendor refused the last attempt for now".to_owned(),
+                until: Some(until),
+                operation: None,
+            });
+            plan.again_at = Some(plan.again_at.map_or(until, |at| at.min(until)));
+        }
+        plan
+    }
+
+    /// Costs the group allows this phone now.
+    fn allowed(&self, ix: PhoneIx, group: &Group, now: Timestamp, with_limited: bool) -> Costs {
+        let spent = self.spent_here(ix, group);
+        group
+            .allow
+            .iter()
+            .filter(|allowance| allowance.until.is_none_or(|until| until > now))
+            .filter(|allowance| allowance.max_phones.is_none() || with_limited || spent)
+            .fold(Costs::NONE, |costs, allowance| costs.union(allowance.costs))
+    }
+
+    fn spent_here(&self, ix: PhoneIx, group: &Group) -> bool {
+        let phone = self.state(ix);
+        let who = (
+            self.accounts[phone.account.0].setup.identity.clone(),
+            phone.key.phone.clone(),
+        );
+        self.ledger
+            .spent
+            .get(&(group.name.clone(), self.fleet.revision.clone()))
+            .is_some_and(|spent| spent.contains(&who))
+    }
+
+    /// Takes one of the places that `maxPhones` leaves, if there is one.
+    fn reserve(&mut self, ix: PhoneIx, group: &Group, now: Timestamp) -> bool {
+        if self.spent_here(ix, group) {
+            return true;
+        }
+        let spent = self
+            .ledger
+            .spent
+            .get(&(group.name.clone(), self.fleet.revision.clone()))
+            .map_or(0, BTreeSet::len);
+        let most = group
+            .allow
+            .iter()
+            .filter(|allowance| allowance.until.is_none_or(|until| until > now))
+            .filter_map(|allowance| allowance.max_phones)
+            .min();
+        let most = most.map_or(usize::MAX, |most| {
+            usize::try_from(most).unwrap_or(usize::MAX)
+        });
+        let reserved = self.reserved.entry(group.name.clone()).or_default();
+        if reserved.contains(&ix) || spent + reserved.len() < most {
+            reserved.insert(ix);
+            return true;
+        }
+        false
+    }
+
+    /// Tells the account's batches where the phone stands.
+    fn stand(&mut self, ix: PhoneIx, now: Timestamp) {
+        let phone = self.state(ix);
+        let writes = match (&phone.claim, self.stance) {
+            (Claimed::By(desired), Stance::Apply | Stance::Run) => self
+                .fleet
+                .groups
+                .get(&desired.group)
+                .is_some_and(|group| group.mode == Mode::Enforce),
+            (
+                Claimed::By(_) | Claimed::Nobody | Claimed::Not(..),
+                Stance::Apply | Stance::Run | Stance::Preview | Stance::Drain,
+            ) => false,
+        };
+        let mut standing = Standing::default();
+        if writes {
+            if !phone.reading_job {
+                standing.due = phone.plan.next().map(key);
+            }
+            if standing.due.is_none() {
+                standing.coming.extend(phone.plan.upcoming().map(key));
+            }
+        }
+        let (account, id) = (phone.account, phone.key.phone.clone());
+        self.accounts[account.0].batches.set(&id, standing, now);
+    }
+
+    /// Whether an open operation keeps reads off the phone: reads during a job of ours tell nothing that lasts, unless its outcome is unknown.
+    pub(super) fn busy_with_ours(&self, ix: PhoneIx) -> bool {
+        let phone = self.state(ix);
+        let identity = &self.accounts[phone.account.0].setup.identity;
+        let Some(history) = self.ledger.history(identity, &phone.key.phone) else {
+            return false;
+        };
+        history
+            .open
+            .iter()
+            .filter_map(|id| self.ledger.operations.get(id))
+            .any(|state| {
+                state.position(&phone.key.phone).is_some_and(|at| {
+                    matches!(
+                        state.phases[at],
+                        Phase::Intended | Phase::Submitted(_) | Phase::Following(_)
+                    )
+                })
+            })
+    }
+
+    /// Takes a new run state in: what a restart, wipe or absence loses is forgotten.
+    pub(super) fn state_changed(&mut self, ix: PhoneIx, before: Option<RunState>, now: Timestamp) {
+        let Some(after) = self
+            .state(ix)
+            .sight
+            .listed
+            .as_ref()
+            .map(|listed| listed.state)
+        else {
+            return;
+        };
+        if after != RunState::Running {
+            self.state_mut(ix).not_running_at = now;
+        }
+        let came_back =
+            after == RunState::Running && before.is_some_and(|before| before != RunState::Running);
+        if came_back || matches!(after, RunState::Restarting | RunState::Changing) {
+            for kind in [ReadKind::Properties, ReadKind::Apps, ReadKind::Shell] {
+                if let Some(slot) = kind.slot() {
+                    self.state_mut(ix).sight.floor[slot] = now;
+                }
+            }
+        }
+        let wiped = matches!(after, RunState::Changing);
+        let restarted = came_back || matches!(after, RunState::Restarting);
+        if wiped || restarted {
+            self.forget_asserted(ix, wiped);
+        }
+    }
+}
+
+/// What is already written, or being written, and not read back.
+fn assumed(key: &PhoneKey, open: &[&OperationState]) -> BTreeSet<Attribute> {
+    let mut assumed = BTreeSet::new();
+    for state in open {
+        let Some(at) = state.position(&key.phone) else {
+            continue;
+        };
+        if matches!(
+            state.phases[at],
+            Phase::Intended | Phase::Submitted(_) | Phase::Succeeded(_)
+        ) {
+            assumed.extend(
+                state
+                    .intent
+                    .writes
+                    .iter()
+                    .map(|(attribute, _)| attribute.clone()),
+            );
+        }
+    }
+    assumed
+}
+
+/// What a step is batched by. Of the cause only whether a person wanted it: finer causes would tear batches apart.
+fn key(step: &PhoneStep) -> BatchKey {
+    let cause = if step.cause.is_intended() {
+        Cause::Intended
+    } else {
+        Cause::Corrective
+    };
+    BatchKey {
+        payload: Arc::clone(&step.payload),
+        costs: step.costs,
+        cause,
+    }
+}

@@ -1,0 +1,468 @@
+//! Which calls go out now: polls, searches, orders, reads, in that order, while the budget and the connections allow.
+//!
+//! Invariants: an order leaves only together with its `Intended` record; nothing that changes phones starts in a preview or a drain, on a closed account, or
+//! before the account's first reading is in; every call is taken out of the budget. Not here: what answers mean (`answers`, `reading`).
+
+use super::account::PageState;
+use super::member::Claimed;
+use super::reading::NAMED;
+use super::{AccountIx, Core, PhoneIx, Stance, Work};
+use crate::model::attribute::Attribute;
+use crate::model::condition::Cause;
+use crate::model::desired::Desired;
+use crate::model::id::{OperationId, PhoneId};
+use crate::model::observed::{Cursor, ReadKind};
+use crate::model::operation::Intent;
+use crate::model::record::Record;
+use crate::model::stamp::Timestamp;
+use crate::plan::batch::{BatchKey, Ready, Standing};
+use crate::provider::{AppToInstall, JobRef, LostSubmit, Order, ReadRequest};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Partial reads wait this long at most for the rest of a listing.
+const LISTING_HOLD: Duration = Duration::from_secs(2);
+/// Changes start after this long even if the first reading is not complete.
+const WARM_AFTER: Duration = Duration::from_secs(60);
+
+impl Core {
+    /// Hands out every call that may leave now.
+    pub(super) fn schedule(&mut self, now: Timestamp) {
+        if self.stance == Stance::Drain {
+            return;
+        }
+        for index in 0..self.accounts.len() {
+            let ix = AccountIx(index);
+            self.warm_up(ix, now);
+            self.start_rounds(ix, now);
+            while self.may_call(ix, now) {
+                let Some(work) = self.next_work(ix, now) else {
+                    break;
+                };
+                self.accounts[index].budget.take(now);
+                self.count_call(ix, &work, now);
+                self.call(ix, work, now);
+            }
+        }
+    }
+
+    fn may_call(&mut self, ix: AccountIx, now: Timestamp) -> bool {
+        let account = &mut self.accounts[ix.0];
+        account.in_flight < account.setup.capabilities.limits.in_flight
+            && account.again_at <= now
+            && account.budget.next_free(now) <= now
+    }
+
+    fn next_work(&mut self, ix: AccountIx, now: Timestamp) -> Option<Work> {
+        if let Some((_, until, _)) = self.accounts[ix.0].gate {
+            // A closed account is tried with one listing page, nothing else.
+            return if until <= now && self.accounts[ix.0].in_flight == 0 {
+                self.listing_page(ix, now)
+            } else {
+                None
+            };
+        }
+        if let Some(work) = self.poll(ix, now).or_else(|| self.search(ix, now)) {
+            return Some(work);
+        }
+        if let Some(work) = self.order(ix, now) {
+            return Some(work);
+        }
+        self.named_read(ix, now)
+            .or_else(|| self.catalogue_page(ix))
+            .or_else(|| self.listing_page(ix, now))
+    }
+
+    fn warm_up(&mut self, ix: AccountIx, now: Timestamp) {
+        let account = &self.accounts[ix.0];
+        if account.warm {
+            return;
+        }
+        let read = account.listing.complete > 0
+            && account.due.iter().all(std::collections::BTreeMap::is_empty)
+            && !self.under_way.values().any(|call| {
+                call.account == ix && matches!(call.work, Work::Read(_) | Work::StartRead(_))
+            });
+        if read || now >= self.started.after(WARM_AFTER) {
+            let account = &mut self.accounts[ix.0];
+            account.warm = true;
+            account.routine_at = now.after(self.settings.read_interval);
+        }
+    }
+
+    fn count_call(&mut self, ix: AccountIx, work: &Work, now: Timestamp) {
+        match work {
+            Work::Read(_) | Work::Find(..) => self.counters.reads += 1,
+            Work::StartRead(request) => {
+                self.counters.reads += 1;
+                self.counters.commands += u64::try_from(request.phones.len()).unwrap_or(0);
+            }
+            Work::Submit(..) => self.counters.writes += 1,
+            Work::Poll(_) => self.counters.polls += 1,
+        }
+        let second = now.0.div_euclid(1000);
+        let account = &mut self.accounts[ix.0];
+        let (counted, calls) = account.uncounted;
+        if counted == second {
+            account.uncounted = (second, calls + 1);
+            return;
+        }
+        account.uncounted = (second, 1);
+        let identity = account.setup.identity.clone();
+        if calls > 0 {
+            self.record(Record::Called {
+                identity,
+                second: counted,
+                calls,
+            });
+        }
+    }
+
+    fn poll(&mut self, ix: AccountIx, now: Timestamp) -> Option<Work> {
+        let account = &mut self.accounts[ix.0];
+        let most = usize::try_from(account.setup.capabilities.limits.poll_batch)
+            .unwrap_or(1)
+            .max(1);
+        let mut jobs = Vec::new();
+        while let Some((at, key)) = account.polls.first().cloned() {
+            if at > now || jobs.len() >= most {
+                break;
+            }
+            account.polls.pop_first();
+            if let Some(open) = account.jobs.get_mut(&key) {
+                open.polling = true;
+                jobs.push(JobRef {
+                    job: key.0,
+                    phone: key.1,
+                    call: open.call.clone(),
+                });
+            }
+        }
+        (!jobs.is_empty()).then_some(Work::Poll(jobs))
+    }
+
+    fn search(&mut self, ix: AccountIx, now: Timestamp) -> Option<Work> {
+        let account = &mut self.accounts[ix.0];
+        if account.cannot_look {
+            return None;
+        }
+        let operation = account
+            .searches
+            .iter()
+            .find(|(_, (at, _))| *at <= now)
+            .map(|(operation, _)| *operation)?;
+        account.searches.remove(&operation);
+        let state = self.ledger.operations.get(&operation)?;
+        let phones: Vec<PhoneId> = self.unknown_phones(operation);
+        let lost = LostSubmit {
+            call: state.intent.call.clone(),
+            phones: phones.into(),
+            sent_at: state.intent.at,
+        };
+        (!lost.phones.is_empty()).then_some(Work::Find(operation, lost))
+    }
+
+    fn order(&mut self, ix: AccountIx, now: Timestamp) -> Option<Work> {
+        let account = &self.accounts[ix.0];
+        let writes = match self.stance {
+            Stance::Apply | Stance::Run => account.warm,
+            Stance::Preview | Stance::Drain => false,
+        };
+        if !writes || account.jobs.len() >= account.open_jobs_limit() {
+            return None;
+        }
+        let size = |key: &BatchKey| {
+            account
+                .call(key.payload.call)
+                .map_or(1, |call| account.batch_size(call.max_phones))
+        };
+        let ready = account.batches.ready(now, size, |key| account.hold(key))?;
+        Some(self.intend(ix, ready, now))
+    }
+
+    /// Journals the intent and makes the order.
+    fn intend(&mut self, ix: AccountIx, ready: Ready, now: Timestamp) -> Work {
+        let payload = Arc::clone(&ready.key.payload);
+        let operation = OperationId(self.ledger.last_operation + 1);
+        let phones: Arc<[PhoneId]> = ready.phones.into();
+        let identity = self.accounts[ix.0].setup.identity.clone();
+        for phone in phones.iter() {
+            self.accounts[ix.0]
+                .batches
+                .set(phone, Standing::default(), now);
+            if let Some(member) = self.phone_at(ix, phone) {
+                self.note_correction(member, &ready.key, now);
+                if !ready.key.costs.is_live() {
+                    self.note_spending(member, phone);
+                }
+                self.dirty.insert(member);
+            }
+        }
+        self.record(Record::Intended(Intent {
+            operation,
+            identity,
+            call: payload.call.into(),
+            phones: Arc::clone(&phones),
+            writes: Arc::clone(&payload.writes),
+            costs: ready.key.costs,
+            cause: ready.key.cause,
+            revision: self.fleet.revision.clone(),
+            at: now,
+        }));
+        let app = payload
+            .app
+            .clone()
+            .map(|(package, source)| AppToInstall { package, source });
+        Work::Submit(
+            operation,
+            Order {
+                call: payload.call,
+                phones,
+                writes: Arc::clone(&payload.writes),
+                app,
+                image: payload.image.clone(),
+            },
+        )
+    }
+
+    fn note_correction(&mut self, ix: PhoneIx, key: &BatchKey, now: Timestamp) {
+        if key.cause != Cause::Corrective {
+            return;
+        }
+        let oldest = now.before(self.settings.contested_within);
+        let mut trouble = self.trouble_of(ix);
+        for (attribute, _) in key.payload.writes.iter() {
+            let times = trouble.corrections.entry(attribute.clone()).or_default();
+            times.retain(|at| *at >= oldest);
+            times.push(now);
+        }
+        self.set_trouble(ix, trouble);
+    }
+
+    fn note_spending(&mut self, ix: PhoneIx, phone: &PhoneId) {
+        let Claimed::By(desired) = self.state(ix).claim.clone() else {
+            return;
+        };
+        let identity = self.accounts[self.state(ix).account.0]
+            .setup
+            .identity
+            .clone();
+        if let Some(reserved) = self.reserved.get_mut(&desired.group) {
+            reserved.remove(&ix);
+        }
+        self.record(Record::Spent {
+            group: desired.group.clone(),
+            revision: self.fleet.revision.clone(),
+            identity,
+            phones: vec![phone.clone()],
+        });
+    }
+
+    fn named_read(&mut self, ix: AccountIx, now: Timestamp) -> Option<Work> {
+        NAMED.into_iter().find_map(|kind| {
+            let slot = kind.slot()?;
+            let account = &self.accounts[ix.0];
+            let capability = account.setup.capabilities.read(kind)?;
+            if account.read_again_at[slot] > now {
+                return None;
+            }
+            let size = account
+                .batch_size(capability.max_phones)
+                .min(usize::try_from(capability.max_phones).unwrap_or(1));
+            let job = capability.job;
+            let phones = self.read_batch(ix, slot, size, now)?;
+            Some(self.read_work(ix, kind, job, &phones))
+        })
+    }
+
+    /// Phones for one read: a full batch at once, a partial one when nobody is about to join, singles alone.
+    fn read_batch(
+        &self,
+        ix: AccountIx,
+        slot: usize,
+        size: usize,
+        now: Timestamp,
+    ) -> Option<Vec<PhoneIx>> {
+        let account = &self.accounts[ix.0];
+        let due = &account.due[slot];
+        if let Some((single, _)) = due
+            .iter()
+            .find(|(phone, _)| account.singles.contains(phone))
+        {
+            return Some(vec![*single]);
+        }
+        let phones: Vec<PhoneIx> = due.keys().copied().take(size).collect();
+        let oldest = due.values().copied().min()?;
+        (phones.len() >= size || oldest.after(self.read_hold(ix)) <= now).then_some(phones)
+    }
+
+    /// How long a partial read waits for others to join.
+    fn read_hold(&self, ix: AccountIx) -> Duration {
+        let account = &self.accounts[ix.0];
+        if !account.jobs.is_empty() {
+            return account.poll_interval() * 2;
+        }
+        if matches!(
+            account.listing.page,
+            PageState::Due(_) | PageState::UnderWay
+        ) && account.listing.complete == 0
+        {
+            return LISTING_HOLD;
+        }
+        Duration::ZERO
+    }
+
+    fn read_work(&mut self, ix: AccountIx, kind: ReadKind, job: bool, phones: &[PhoneIx]) -> Work {
+        let Some(slot) = kind.slot() else {
+            return Work::Poll(Vec::new());
+        };
+        let mut attributes: BTreeSet<Attribute> = BTreeSet::new();
+        let mut last: Option<Arc<Desired>> = None;
+        let mut ids = Vec::with_capacity(phones.len());
+        for phone in phones {
+            let state = &mut self.phones[phone.0 as usize];
+            state.reading |= 1 << slot;
+            state.reading_job |= job;
+            ids.push(state.key.phone.clone());
+            let Claimed::By(desired) = &state.claim else {
+                continue;
+            };
+            let desired = Arc::clone(desired);
+            self.accounts[ix.0].due[slot].remove(phone);
+            if job {
+                self.accounts[ix.0].batches.set(
+                    &self.phones[phone.0 as usize].key.phone,
+                    Standing::default(),
+                    self.started,
+                );
+            }
+            if last
+                .as_ref()
+                .is_some_and(|last| Arc::ptr_eq(last, &desired))
+            {
+                continue;
+            }
+            attributes.extend(
+                desired
+                    .attributes
+                    .keys()
+                    .filter(|attribute| self.read_of(ix, attribute) == Some(kind))
+                    .cloned(),
+            );
+            last = Some(desired);
+        }
+        let request = ReadRequest {
+            kind,
+            phones: ids.into(),
+            attributes: attributes.into_iter().collect(),
+            cursor: None,
+        };
+        if job {
+            Work::StartRead(request)
+        } else {
+            Work::Read(request)
+        }
+    }
+
+    fn catalogue_page(&mut self, ix: AccountIx) -> Option<Work> {
+        let reads = &mut self.accounts[ix.0].catalogue_reads;
+        take_page(&mut reads.apps)
+            .map(|cursor| page(ReadKind::AppCatalogue, cursor))
+            .or_else(|| {
+                take_page(&mut reads.images).map(|cursor| page(ReadKind::ImageCatalogue, cursor))
+            })
+    }
+
+    fn listing_page(&mut self, ix: AccountIx, now: Timestamp) -> Option<Work> {
+        let listing = &mut self.accounts[ix.0].listing;
+        let cursor = take_page(&mut listing.page)?;
+        if cursor.is_none() {
+            listing.started = now;
+        }
+        Some(page(ReadKind::Listing, cursor))
+    }
+
+    /// The next moment at which [`Core::turn`] has something to do without an event. `None`: only events matter.
+    pub fn wake_at(&mut self, now: Timestamp) -> Option<Timestamp> {
+        if self.stance == Stance::Drain {
+            return None;
+        }
+        let mut at: Vec<Timestamp> = Vec::new();
+        at.extend(self.timers.first().map(|(at, _)| *at));
+        at.extend(
+            self.fleet
+                .expiries
+                .iter()
+                .copied()
+                .find(|at| *at > self.claimed_at),
+        );
+        for index in 0..self.accounts.len() {
+            self.account_wakes(AccountIx(index), now, &mut at);
+        }
+        at.into_iter()
+            .min()
+            .filter(|at| at.0 != i64::MAX)
+            .map(|at| at.max(Timestamp(now.0 + 1)))
+    }
+
+    fn account_wakes(&mut self, ix: AccountIx, now: Timestamp, at: &mut Vec<Timestamp>) {
+        let hold = self.read_hold(ix);
+        let run = self.stance == Stance::Run;
+        let account = &mut self.accounts[ix.0];
+        let free = account.budget.next_free(now).max(account.again_at);
+        let mut own: Vec<Timestamp> = Vec::new();
+        own.extend(account.polls.first().map(|(at, _)| *at));
+        if !account.cannot_look {
+            own.extend(account.searches.values().map(|(at, _)| *at).min());
+        }
+        match account.listing.page {
+            PageState::Done | PageState::Unwanted | PageState::Failed => {
+                own.push(account.listing.next_at)
+            }
+            PageState::Due(_) => own.push(now),
+            PageState::UnderWay => {}
+        }
+        if run && account.warm {
+            own.push(account.routine_at);
+        }
+        if !account.warm {
+            own.push(self.started.after(WARM_AFTER).max(now));
+        }
+        if account.warm && account.jobs.len() < account.open_jobs_limit() {
+            own.extend(account.batches.next_release(|key| account.hold(key)));
+        }
+        for kind in NAMED {
+            let Some(slot) = kind.slot() else { continue };
+            if let Some(oldest) = account.due[slot].values().copied().min() {
+                own.push(oldest.after(hold).max(account.read_again_at[slot]));
+            }
+        }
+        if let Some((_, until, _)) = account.gate {
+            own = vec![until];
+        }
+        let probing = account.gate.is_some() && account.in_flight > 0;
+        let full = probing || account.in_flight >= account.setup.capabilities.limits.in_flight;
+        if !full {
+            at.extend(own.into_iter().min().map(|at| at.max(free)));
+        }
+    }
+}
+
+fn take_page(page: &mut PageState) -> Option<Option<Cursor>> {
+    let PageState::Due(cursor) = page else {
+        return None;
+    };
+    let cursor = cursor.take();
+    *page = PageState::UnderWay;
+    Some(cursor)
+}
+
+fn page(kind: ReadKind, cursor: Option<Cursor>) -> Work {
+    Work::Read(ReadRequest {
+        kind,
+        phones: Arc::new([]),
+        attributes: Arc::new([]),
+        cursor,
+    })
+}

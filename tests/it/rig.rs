@@ -1,0 +1,179 @@
+//! A fleet to try things on: a simulated vendor, manifests in a temporary folder, and sessions over both, in virtual or real time.
+//!
+//! Invariants: nothing of ours is replaced but the way requests travel and the clock. Not here: assertions.
+
+use phonefleet::controller::progress::Progress;
+use phonefleet::daemon::{Ending, Options, ProgressSink, Session};
+use phonefleet::model::settings::Settings;
+use phonefleet::model::stamp::Timestamp;
+use phonefleet::plan::phone::Approval;
+use phonefleet::plan::preview::Plan;
+use phonefleet::sim::{Simulator, Spec};
+use phonefleet::time::clock::{Clock, TokioClock};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// 2027-01-15T08:00:00Z.
+pub const BEGINNING: Timestamp = Timestamp(1_800_000_000_000);
+
+/// A simulated vendor and a folder of manifests.
+pub struct Rig {
+    pub sim: Simulator,
+    pub clock: TokioClock,
+    pub folder: tempfile::TempDir,
+    pub settings: Settings,
+}
+
+impl Rig {
+    /// A rig in the time of the runtime it is made in.
+    pub fn new(spec: Spec) -> Self {
+        let clock = TokioClock::starting_at(BEGINNING);
+        let rig = Self {
+            sim: Simulator::new(spec, clock.now()),
+            clock,
+            folder: tempfile::tempdir().unwrap(),
+            settings: Settings::default(),
+        };
+        let credentials = rig.sim.credentials();
+        rig.write("secret/access", &credentials.access_key);
+        rig.write("secret/key", &credentials.secret_key);
+        rig
+    }
+
+    /// Writes a file below the rig's folder.
+    pub fn write(&self, name: &str, text: &str) {
+        let path = self.folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    /// The folder of manifests.
+    pub fn fleet(&self) -> PathBuf {
+        self.folder.path().join("fleet")
+    }
+
+    /// The state folder.
+    pub fn state(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// Writes the Account with these limits (YAML flow mapping or nothing) and endpoint.
+    pub fn account(&self, limits: &str) {
+        let limits = if limits.is_empty() {
+            String::new()
+        } else {
+            format!("  limits: {limits}\n")
+        };
+        let folder = self.folder.path().display();
+        self.write(
+            "fleet/account.yaml",
+            &format!(
+                "apiVersion: phonefleet/v1alpha1\nkind: Account\nmetadata: {{ name: lab }}\nspec:\n  provider: armcloud\n  endpoint: http://127.0.0.1:1\n  credentials:\n    accessKey: {{ file: {folder}/secret/access }}\n    secretKey: {{ file: {folder}/secret/key }}\n{limits}"
+            ),
+        );
+    }
+
+    /// Writes a Group named `all` with this `desired` (indented by four) and these further lines of its spec (indented by two).
+    pub fn group(&self, desired: &str, more: &str) {
+        self.write(
+            "fleet/group.yaml",
+            &format!(
+                "apiVersion: phonefleet/v1alpha1\nkind: Group\nmetadata: {{ name: all }}\nspec:\n  phones: {{ accounts: [lab] }}\n{more}  desired:\n{desired}"
+            ),
+        );
+    }
+
+    /// Writes the App manifests `maps` (catalogue id 501) and `chat` (502).
+    pub fn apps(&self) {
+        self.write(
+            "fleet/apps.yaml",
+            "apiVersion: phonefleet/v1alpha1\nkind: App\nmetadata: { name: maps }\nspec:\n  package: com.example.maps\n  version: { exact: 1.4.2 }\n  sources: [{ account: lab, appId: \"501\" }]\n---\napiVersion: phonefleet/v1alpha1\nkind: App\nmetadata: { name: chat }\nspec:\n  package: com.example.chat\n  sources: [{ account: lab, appId: \"502\" }]\n",
+        );
+    }
+
+    /// The fleet the targets are measured with: time zone, language, proxy, one property, two apps in, one out.
+    pub fn standard(&self, limits: &str) {
+        self.account(limits);
+        self.apps();
+        self.group(STANDARD, "");
+    }
+
+    /// Options of a session over the simulator, in-process; `durable`: with a state folder.
+    pub fn options(&self, durable: bool) -> Options {
+        let clock: Arc<dyn Clock> = Arc::new(self.clock);
+        Options {
+            manifests: vec![self.fleet()],
+            state_dir: Some(self.state()),
+            settings: self.settings.clone(),
+            select: Vec::new(),
+            transport: Some(Arc::new(self.sim.transport(Arc::clone(&clock)))),
+            allow_plain_http: false,
+            command: "apply",
+            clock: Some(clock),
+            in_memory: !durable,
+        }
+    }
+
+    /// A session over the simulator.
+    pub async fn session(&self, durable: bool) -> Session {
+        Session::open(self.options(durable), durable).await.unwrap()
+    }
+
+    /// Plans and applies everything that the plan shows.
+    pub async fn apply(&self, session: &mut Session) -> (Plan, Ending) {
+        let plan = session.preview(quiet()).await.unwrap();
+        let ending = session
+            .apply(yes(&plan), Some(Duration::from_secs(6 * 3600)), quiet())
+            .await
+            .unwrap();
+        (plan, ending)
+    }
+
+    /// Applies without asking for costly work.
+    pub async fn apply_all(&self, session: &mut Session, timeout: Duration) -> Ending {
+        session.preview(quiet()).await.unwrap();
+        let plan = session.plan_now();
+        session
+            .apply(yes(&plan), Some(timeout), quiet())
+            .await
+            .unwrap()
+    }
+}
+
+/// See [`Rig::standard`].
+pub const STANDARD: &str = "    timezone: Europe/Berlin\n    language: de-DE\n    proxy: { mode: proxy, protocol: socks5, host: proxy.example.net, port: 1080 }\n    properties: { persist.sys.fleet.ring: \"3\" }\n    apps:\n      com.example.maps: { app: maps }\n      com.example.chat: { app: chat }\n      com.bad.game: absent\n";
+
+/// Nobody watches.
+pub fn quiet() -> ProgressSink {
+    Arc::new(|_: &Progress| {})
+}
+
+/// An approval of nothing costly.
+pub fn nothing_costly() -> Approval {
+    Approval::default()
+}
+
+/// Runs a future in virtual time: the clock moves when everybody waits.
+pub fn virtual_time<F: Future>(future: F) -> F::Output {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .start_paused(true)
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+/// The path as text.
+pub fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
+/// A yes to everything the plan shows.
+pub fn yes(plan: &Plan) -> Approval {
+    Approval {
+        costly: plan.costly(),
+        phones: None,
+    }
+}
