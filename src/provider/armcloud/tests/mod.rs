@@ -4,6 +4,7 @@ mod answers;
 mod jobs;
 mod orders;
 mod reads;
+mod simulated;
 
 use super::ArmCloud;
 use crate::model::fleet::{Account, AccountLimits, ProviderKind};
