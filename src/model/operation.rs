@@ -183,3 +183,144 @@ impl Phase {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const THEN: Timestamp = Timestamp(1);
+    const NOW: Timestamp = Timestamp(2);
+
+    fn phases() -> Vec<Phase> {
+        let outcomes = [
+            Outcome::Verified,
+            Outcome::NoEffect,
+            Outcome::Failed,
+            Outcome::Refused,
+            Outcome::Busy,
+            Outcome::Settled,
+            Outcome::Happened,
+            Outcome::NotHappened,
+        ];
+        let mut phases = vec![
+            Phase::Intended,
+            Phase::Submitted("old".into()),
+            Phase::Following("old".into()),
+            Phase::Unknown(THEN),
+            Phase::Succeeded(THEN),
+            Phase::Parked,
+        ];
+        phases.extend(outcomes.map(Phase::Closed));
+        phases
+    }
+
+    fn events() -> Vec<PhaseEvent> {
+        vec![
+            PhaseEvent::Accepted("new".into()),
+            PhaseEvent::Done,
+            PhaseEvent::Exists(Some("new".into())),
+            PhaseEvent::Exists(None),
+            PhaseEvent::Refused,
+            PhaseEvent::Lost,
+            PhaseEvent::Succeeded,
+            PhaseEvent::Failed,
+            PhaseEvent::Found("new".into()),
+            PhaseEvent::Verified,
+            PhaseEvent::NoEffect,
+            PhaseEvent::Settled,
+            PhaseEvent::Parked,
+            PhaseEvent::Resolved(true),
+            PhaseEvent::Resolved(false),
+        ]
+    }
+
+    fn successors(phase: &Phase) -> Vec<Phase> {
+        let next = |event: &PhaseEvent| phase.next(event, NOW).ok();
+        events().iter().filter_map(next).collect()
+    }
+
+    #[test]
+    fn what_is_over_stays_over_and_everything_else_can_end() {
+        for phase in phases() {
+            if phase.is_closed() {
+                assert_eq!(successors(&phase), [], "{phase:?}");
+                continue;
+            }
+            let mut reached = vec![phase.clone()];
+            let mut at = 0;
+            while at < reached.len() {
+                for next in successors(&reached[at]) {
+                    if !reached.contains(&next) {
+                        reached.push(next);
+                    }
+                }
+                at += 1;
+            }
+            assert!(
+                reached.iter().any(Phase::is_closed),
+                "{phase:?} can never end"
+            );
+        }
+    }
+
+    #[test]
+    fn each_outcome_has_the_evidence_it_names() {
+        for phase in phases() {
+            for event in events() {
+                let Ok(Phase::Closed(outcome)) = phase.next(&event, NOW) else {
+                    continue;
+                };
+                let fits = match outcome {
+                    Outcome::Verified => event == PhaseEvent::Verified,
+                    Outcome::NoEffect => event == PhaseEvent::NoEffect,
+                    Outcome::Failed => {
+                        event == PhaseEvent::Failed && matches!(phase, Phase::Submitted(_))
+                    }
+                    Outcome::Refused => event == PhaseEvent::Refused && phase == Phase::Intended,
+                    Outcome::Busy => {
+                        matches!(phase, Phase::Following(_)) || event == PhaseEvent::Exists(None)
+                    }
+                    Outcome::Settled => {
+                        event == PhaseEvent::Settled && matches!(phase, Phase::Unknown(_))
+                    }
+                    Outcome::Happened => event == PhaseEvent::Resolved(true),
+                    Outcome::NotHappened => event == PhaseEvent::Resolved(false),
+                };
+                assert!(fits, "{phase:?} and {event:?} give {outcome:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn somebody_elses_job_is_never_credited() {
+        for event in events() {
+            if let Ok(next) = Phase::Following("theirs".into()).next(&event, NOW) {
+                assert_eq!(next, Phase::Closed(Outcome::Busy), "{event:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_polled_holds_the_phone_and_what_a_person_must_look_at_does_not() {
+        for phase in phases() {
+            if phase.job().is_some() {
+                assert!(phase.holds_phone(), "{phase:?}");
+            }
+            if phase.is_closed() {
+                assert!(!phase.holds_phone(), "{phase:?}");
+            }
+        }
+        assert!(!Phase::Parked.holds_phone());
+        assert!(Phase::Unknown(THEN).holds_phone());
+    }
+
+    #[test]
+    fn times_are_those_of_the_event() {
+        let lost = Phase::Intended.next(&PhaseEvent::Lost, NOW).unwrap();
+        assert_eq!(lost, Phase::Unknown(NOW));
+        let done = Phase::Submitted("job".into())
+            .next(&PhaseEvent::Succeeded, NOW)
+            .unwrap();
+        assert_eq!(done, Phase::Succeeded(NOW));
+    }
+}
