@@ -1,5 +1,7 @@
 //! ArmCloud's surface against what its manuals say.
 
+mod contract;
+
 use super::*;
 use crate::sim::client::{START, at, signed};
 use crate::sim::faults::Faults;
