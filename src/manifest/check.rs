@@ -48,32 +48,34 @@ pub(super) fn check(
     now: Timestamp,
     sink: &mut Sink,
 ) -> Checked {
-    labels_exist(claimant, sink);
+    if !sink.rows_torn {
+        labels_exist(claimant, sink);
+    }
     let mut check = Check {
         claimant,
         accounts,
         capabilities,
         now,
         stacks: BTreeSet::new(),
+        dangling: BTreeSet::new(),
         sink,
     };
     for number in 0..claimant.groups.len() {
         check.group(number);
     }
-    let named = check.phones();
+    let named = if check.sink.rows_torn {
+        Vec::new()
+    } else {
+        check.phones()
+    };
     Checked { named }
 }
 
 fn labels_exist(claimant: &Claimant, sink: &mut Sink) {
-    let mut known: BTreeSet<&str> = BTreeSet::new();
-    let mut last: Option<*const super::inventory::Table> = None;
-    for row in claimant.rows.values() {
-        let table = Arc::as_ptr(&row.table);
-        if last != Some(table) {
-            known.extend(row.table.names(Column::Label));
-            last = Some(table);
-        }
-    }
+    let tables = claimant.tables.iter();
+    let known: BTreeSet<&str> = tables
+        .flat_map(|table| table.names(Column::Label))
+        .collect();
     let known: Vec<&str> = known.into_iter().collect();
     for group in &claimant.groups {
         for (label, _, at) in &group.selection.labels {
@@ -96,6 +98,8 @@ struct Check<'a> {
     now: Timestamp,
     /// Stack and account that were checked.
     stacks: BTreeSet<(usize, AccountName)>,
+    /// Groups with a profile that does not exist, whatever the phone.
+    dangling: BTreeSet<usize>,
     sink: &'a mut Sink,
 }
 
@@ -108,10 +112,11 @@ impl Check<'_> {
         for (name, at) in &group.profiles {
             if !variables::names(name).is_empty() {
                 whole = false;
-            } else if let Some(number) = self.claimant.profiles.get_index_of(name) {
-                profiles.push(number);
+            } else if let Some(profile) = self.claimant.profiles.get_index_of(name) {
+                profiles.push(profile);
             } else {
                 whole = false;
+                self.dangling.insert(number);
                 let known: Vec<&str> = self.claimant.profiles.keys().map(SmolStr::as_str).collect();
                 self.sink
                     .say(
@@ -123,7 +128,7 @@ impl Check<'_> {
             }
         }
         let accounts = group.selection.accounts.clone();
-        if whole || group.profiles.is_empty() {
+        if whole {
             self.layers(number, &profiles, &[], &accounts);
         }
         self.overrides(group);
@@ -240,6 +245,9 @@ impl Check<'_> {
     fn phone(&mut self, number: usize, scope: &Scope<'_>, troubles: Option<&mut Troubles>) {
         let claimant = self.claimant;
         let group = &claimant.groups[number];
+        if self.dangling.contains(&number) {
+            return;
+        }
         let Ok(profiles) = claimant.profiles_of(group, scope) else {
             if let Some(troubles) = troubles {
                 let found = claimant.desired(number, scope, None).err();

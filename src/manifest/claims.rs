@@ -5,7 +5,7 @@
 
 use super::finding::Sources;
 use super::group::GroupSpec;
-use super::inventory::Rows;
+use super::inventory::{Rows, Table};
 use super::layer::Layer;
 use super::merge::{Stack, Trouble, merge};
 use super::value::Tools;
@@ -29,6 +29,7 @@ pub(super) struct Claimant {
     pub(super) groups: Vec<GroupSpec>,
     pub(super) profiles: IndexMap<SmolStr, Layer>,
     pub(super) rows: Rows,
+    pub(super) tables: Vec<Arc<Table>>,
     pub(super) apps: BTreeMap<AppName, Option<App>>,
     pub(super) sources: Sources,
     pub(super) stacks: Mutex<FxHashMap<StackKey, Arc<Stack>>>,

@@ -79,6 +79,8 @@ pub(super) struct Sink {
     pub(super) problems: Vec<Problem>,
     /// A file could not be read to its end: what others refer to may be missing for that reason only.
     pub(super) torn: bool,
+    /// The same of a CSV file: phones may be missing for that reason only.
+    pub(super) rows_torn: bool,
 }
 
 impl Sink {

@@ -125,7 +125,11 @@ pub(super) fn group(
 fn profiles(node: &Node, sink: &mut Sink) -> Vec<(SmolStr, Mark)> {
     let mut found: Vec<(SmolStr, Mark)> = Vec::new();
     for item in fields::items(node, "profiles", sink) {
+        let before = sink.problems.len();
         variables::any(item, sink);
+        if sink.problems.len() > before {
+            continue;
+        }
         let Some(name) = fields::text(item, "profiles", sink) else {
             continue;
         };

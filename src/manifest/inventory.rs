@@ -159,8 +159,13 @@ pub(super) struct CsvReader<'a> {
 }
 
 impl CsvReader<'_> {
-    /// Adds the file's rows.
-    pub(super) fn read(&self, spec: &InventorySpec, rows: &mut Rows, sink: &mut Sink) {
+    /// Adds the file's rows, and gives its columns.
+    pub(super) fn read(
+        &self,
+        spec: &InventorySpec,
+        rows: &mut Rows,
+        sink: &mut Sink,
+    ) -> Option<Arc<Table>> {
         let text = self.text.strip_prefix('\u{feff}').unwrap_or(self.text);
         let first = text.lines().next().unwrap_or_default();
         let delimiter = delimiter(first);
@@ -171,13 +176,14 @@ impl CsvReader<'_> {
             .from_reader(text.as_bytes());
         let Ok(headers) = reader.headers() else {
             sink.say(self.at(1, 1), "bad-csv", "the first row cannot be read");
-            return;
+            sink.rows_torn = true;
+            return None;
         };
         let headers: Vec<SmolStr> = headers.iter().map(SmolStr::from).collect();
         let before = sink.problems.len();
         let Some(layout) = self.layout(spec, headers, sink) else {
-            sink.torn = true;
-            return;
+            sink.rows_torn = true;
+            return None;
         };
         for record in reader.records() {
             match record {
@@ -195,7 +201,8 @@ impl CsvReader<'_> {
                 break;
             }
         }
-        sink.torn |= sink.problems.len() > before;
+        sink.rows_torn |= sink.problems.len() > before;
+        Some(layout.table)
     }
 
     fn at(&self, line: u32, column: u32) -> Mark {

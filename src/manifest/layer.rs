@@ -334,7 +334,12 @@ fn statement(
     tools: &Tools<'_>,
     sink: &mut Sink,
 ) -> Option<(Slot, Said, Mark)> {
-    if variables::any(value, sink) {
+    let before = sink.problems.len();
+    let has_variables = variables::any(value, sink);
+    if sink.problems.len() > before {
+        return None;
+    }
+    if has_variables {
         return Some((slot, Said::Template(Arc::new(value.clone())), at));
     }
     let piece = value::typed(&slot, value, tools, sink)?;

@@ -11,7 +11,7 @@ use super::document::{self, Document, DocumentKind};
 use super::fields::Fields;
 use super::finding::{Finding, Mark, Sink, Sources};
 use super::group::{self, GroupSpec};
-use super::inventory::{self, Column, CsvReader, Rows};
+use super::inventory::{self, Column, CsvReader, Rows, Table};
 use super::layer::{self, Layer};
 use super::tree::{self, Node, TreeLimits};
 use super::value::Tools;
@@ -69,7 +69,7 @@ pub fn load_with(
     };
     let declared = Declared::read(&documents, &around, &mut sink);
     let names = &declared.account_names;
-    let rows = tables.rows(&documents, names, &sources, &mut sink);
+    let (rows, tables) = tables.rows(&documents, names, &sources, &mut sink);
     let tools = Tools {
         apps: &declared.apps,
         sources: &sources,
@@ -80,6 +80,7 @@ pub fn load_with(
         groups,
         profiles,
         rows,
+        tables,
         apps: declared.apps,
         sources: sources.without_texts(),
         stacks: Mutex::new(FxHashMap::default()),
@@ -279,14 +280,14 @@ impl<'b> Tables<'b> {
         accounts: &[SmolStr],
         sources: &Sources,
         sink: &mut Sink,
-    ) -> Rows {
-        let mut rows = Rows::default();
+    ) -> (Rows, Vec<Arc<Table>>) {
+        let (mut rows, mut tables) = (Rows::default(), Vec::new());
         for document in documents {
             if document.kind != DocumentKind::Inventory {
                 continue;
             }
             let Some(spec) = inventory::inventory(document, sources, sink) else {
-                sink.torn = true;
+                sink.rows_torn = true;
                 continue;
             };
             let (path, at) = &spec.csv;
@@ -299,17 +300,17 @@ impl<'b> Tables<'b> {
                         path: sources.path(*file).clone(),
                         accounts,
                     };
-                    reader.read(&spec, &mut rows, sink);
+                    tables.extend(reader.read(&spec, &mut rows, sink));
                 }
                 Err(why) => {
-                    sink.torn = true;
+                    sink.rows_torn = true;
                     let path = path.display();
                     sink.say(*at, "missing-file", format!("cannot read {path}: {why}"))
                         .hint("the path starts at the folder of this manifest");
                 }
             }
         }
-        rows
+        (rows, tables)
     }
 }
 

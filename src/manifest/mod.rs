@@ -20,6 +20,8 @@ mod merge;
 pub mod report;
 pub mod schema;
 mod select;
+#[cfg(test)]
+mod tests;
 mod tree;
 mod value;
 mod variables;

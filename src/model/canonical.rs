@@ -42,6 +42,16 @@ pub fn nearest<'a>(text: &str, known: &[&'a str]) -> Option<&'a str> {
     if let Some(same) = known.iter().find(|word| word.eq_ignore_ascii_case(text)) {
         return Some(same);
     }
+    // Two letters swapped; short words have too few letters for a ratio.
+    let sorted = |word: &str| {
+        let mut letters: Vec<char> = word.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    let letters = sorted(text);
+    if let Some(swapped) = known.iter().find(|word| sorted(word) == letters) {
+        return Some(swapped);
+    }
     similar::get_close_matches(text, known, 1, 0.7).pop()
 }
 
