@@ -275,7 +275,7 @@ async fn texts_are_written_and_read_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn everything_that_cannot_be_read_arrives() {
+async fn a_position_arrives() {
     for dialect in dialects() {
         let bench = Bench::new(dialect);
         let location = Location {
@@ -294,6 +294,13 @@ async fn everything_that_cannot_be_read_arrives() {
             (location.latitude, location.longitude, location.altitude),
             (1.3521, 103.8198, Some(15.0))
         );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn proxies_limits_and_identities_arrive() {
+    for dialect in dialects() {
+        let bench = Bench::new(dialect);
         let endpoint = ProxyEndpoint {
             mode: ProxyMode::Vpn,
             protocol: ProxyProtocol::Http,
