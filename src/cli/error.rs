@@ -170,11 +170,7 @@ impl From<DaemonError> for CliError {
     fn from(error: DaemonError) -> Self {
         match error {
             DaemonError::Manifests(findings) => Self::manifests(findings),
-            DaemonError::Source(ReadError::Unreadable { path, source }) => unreadable(&path, &source),
-            DaemonError::Source(problem @ ReadError::TooLarge { .. }) => Self::from_error(Exit::Before, &problem)
-                .hint("split it into several files; generated rows belong in an Inventory's CSV"),
-            DaemonError::Source(problem @ ReadError::Nothing { .. }) => Self::from_error(Exit::Before, &problem)
-                .hint("name the manifests' file or folder with `-f PATH`"),
+            DaemonError::Source(problem) => problem.into(),
             DaemonError::Account(problem) => problem.into(),
             DaemonError::Journal(problem) => problem.into(),
             DaemonError::Unreadable { account, source } => Self::call(
@@ -182,12 +178,27 @@ impl From<DaemonError> for CliError {
                 &source,
             ),
             DaemonError::Driver(DriverError::Journal(problem)) => problem.into(),
-            problem @ (DaemonError::Driver(DriverError::Misfit(_)) | DaemonError::Setup { .. }) => Self::from_error(Exit::Before, &problem),
+            DaemonError::Driver(problem @ DriverError::Misfit(_)) => {
+                Self::from_error(Exit::Before, &problem).hint("please report it, with the state folder")
+            }
+            problem @ DaemonError::Setup { .. } => Self::from_error(Exit::Before, &problem),
             problem @ DaemonError::AfterChanges(_) => Self::from_error(Exit::After, &problem).hint(
                 "the journal is consistent up to the last change it could write; free space or mend the disk, then run again",
             ),
             DaemonError::Unknown(what) => Self::new(Exit::Before, what)
                 .hint("`phonefleet get phones` lists phones, `phonefleet status` what is open"),
+        }
+    }
+}
+
+impl From<ReadError> for CliError {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Unreadable { path, source } => unreadable(&path, &source),
+            ReadError::TooLarge { .. } => Self::from_error(Exit::Before, &error)
+                .hint("split it; manifests are meant to be read by people"),
+            ReadError::Nothing { .. } => Self::from_error(Exit::Before, &error)
+                .hint("name a file or folder of manifests with `-f PATH`"),
         }
     }
 }

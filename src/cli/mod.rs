@@ -4,18 +4,26 @@
 //! Invariants: stdout is data, stderr is talk; every end has one of the documented exit codes; a command decides nothing about phones.
 //! Not here: what happens to phones (`daemon` and below).
 
+pub mod apply;
 pub mod completions;
+pub mod demo;
+pub mod doctor;
 pub mod error;
+pub mod explain;
 pub mod get;
+pub mod import;
 pub mod options;
 pub mod output;
+pub mod plan;
 pub mod progress;
 pub mod providers;
 pub mod resolve;
 pub mod run;
+pub mod schema;
 pub mod sim;
 pub mod status;
 pub mod stop;
+pub mod validate;
 
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use error::{CliError, Exit};
@@ -37,18 +45,34 @@ pub struct Invocation {
 
 #[derive(Subcommand, Clone, Debug)]
 enum Command {
+    /// Show everything in half a minute, on simulated phones
+    Demo(demo::Args),
+    /// Check manifests, offline
+    Validate(validate::Args),
+    /// Show what differs and what would be done; sends only reads
+    Plan(plan::Args),
+    /// Make the fleet as the manifests say, once
+    Apply(apply::Args),
     /// Keep the fleet as the manifests say, for ever
     Run(run::Args),
     /// Show how the fleet stands, from what is remembered
     Status(status::Args),
     /// List what the vendor has
     Get(get::Args),
+    /// Write an Inventory and a Group for the phones an account has
+    Import(import::Args),
+    /// Test credentials, clock, rights and limits of every account
+    Doctor(doctor::Args),
+    /// Tell why a phone is as it is
+    Explain(explain::Args),
     /// Answer whether a costly operation with unknown outcome happened
     Resolve(resolve::Args),
     /// Show what each provider can do, and what it costs
     Providers(providers::Args),
     /// Serve simulated vendors over HTTP
     Sim(sim::Args),
+    /// Print a JSON schema
+    Schema(schema::Args),
     /// Print completions for a shell
     Completions(completions::Args),
 }
@@ -100,12 +124,20 @@ pub async fn run(invocation: Invocation) -> ExitCode {
 
 async fn dispatch(command: Command, global: &Global, output: &Output) -> Result<Exit, CliError> {
     match command {
+        Command::Demo(args) => Box::pin(demo::run(args, output)).await,
+        Command::Validate(args) => validate::run(&args, output),
+        Command::Plan(args) => Box::pin(plan::run(args, global, output)).await,
+        Command::Apply(args) => Box::pin(apply::run(args, global, output)).await,
         Command::Run(args) => Box::pin(run::run(args, global, output)).await,
         Command::Status(args) => status::run(args, global, output),
         Command::Get(args) => Box::pin(get::run(args, global, output)).await,
+        Command::Import(args) => Box::pin(import::run(args, global, output)).await,
+        Command::Doctor(args) => Box::pin(doctor::run(args, global, output)).await,
+        Command::Explain(args) => Box::pin(explain::run(args, global, output)).await,
         Command::Resolve(args) => Box::pin(resolve::run(args, global, output)).await,
         Command::Providers(args) => providers::run(&args, output),
         Command::Sim(args) => Box::pin(sim::run(args, output)).await,
+        Command::Schema(args) => schema::run(args, output),
         Command::Completions(args) => completions::run(args, output),
     }
 }

@@ -142,7 +142,7 @@ impl Output {
                     "error": error.message,
                     "causes": error.causes,
                     "hints": error.hints,
-                    "findings": error.findings.iter().map(finding_json).collect::<Vec<_>>(),
+                    "findings": error.findings,
                     "exit": error.exit.code(),
                 })
                 .to_string(),
@@ -210,15 +210,7 @@ impl Write for LogWriter {
 fn error_text(error: &CliError) -> String {
     let mut text = String::new();
     if !error.findings.is_empty() {
-        text.push_str(
-            error
-                .findings
-                .iter()
-                .map(|f| format!("{}:{}:{}: {}", f.file, f.line, f.column, f.message))
-                .collect::<Vec<_>>()
-                .join("\n")
-                .trim_end(),
-        );
+        text.push_str(crate::manifest::report::render(&error.findings, true).trim_end());
         text.push_str("\n\n");
     }
     let _ = writeln!(text, "{RED}error{RED:#}: {}", error.message);
@@ -229,18 +221,6 @@ fn error_text(error: &CliError) -> String {
         let _ = writeln!(text, "  {STRONG}hint{STRONG:#}: {hint}");
     }
     text
-}
-
-/// A finding as JSON, for programs.
-pub fn finding_json(finding: &crate::manifest::Finding) -> serde_json::Value {
-    serde_json::json!({
-        "code": finding.code,
-        "file": finding.file,
-        "line": finding.line,
-        "column": finding.column,
-        "message": finding.message,
-        "hint": finding.hint,
-    })
 }
 
 /// A mark in colour.
@@ -293,7 +273,11 @@ pub fn count(number: u64) -> String {
 
 /// A number and its noun: `1 phone`, `2,749 phones`.
 pub fn counted(number: u64, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
+    let plural = match (number, noun.ends_with("sh")) {
+        (1, _) => "",
+        (_, true) => "es",
+        (_, false) => "s",
+    };
     format!("{} {noun}{plural}", count(number))
 }
 

@@ -10,6 +10,9 @@ mod text;
 mod words;
 
 use super::preview::Plan;
+use crate::model::attribute::Attribute;
+use crate::model::observed::Observed;
+use crate::model::value::Wish;
 
 pub use json::{PlanDocument, schema};
 pub use text::Style;
@@ -37,6 +40,16 @@ pub fn markdown(plan: &Plan) -> String {
 /// The last line of the text: what will happen, in phones and calls.
 pub fn verdict(plan: &Plan) -> String {
     words::verdict(plan)
+}
+
+/// A wish as the plan writes it.
+pub fn wish(attribute: &Attribute, wish: &Wish) -> String {
+    words::wish(attribute, wish, None)
+}
+
+/// An observed value as the plan writes it.
+pub fn observed(value: &Observed) -> String {
+    words::observed(value).unwrap_or_else(|| "missing".to_owned())
 }
 
 #[cfg(test)]

@@ -3,10 +3,10 @@
 use super::*;
 use crate::model::capability::Cost;
 use crate::model::condition::Reason;
-use crate::model::observed::{Listed, Observed, RunState};
+use crate::model::observed::{Listed, RunState};
 use crate::model::value::{
     AppWish, Bypass, Image, ImageTarget, Proxy, ProxyEndpoint, ProxyMode, ProxyProtocol, SecretRef,
-    Value, Wish,
+    Value,
 };
 use crate::plan::fixture::{Around, Scene, fleet_plan, installed, text as wish, wants_maps};
 use insta::assert_snapshot;

@@ -203,7 +203,7 @@ pub(super) fn observed(value: &Observed) -> Option<String> {
     }
 }
 
-fn wish(attribute: &Attribute, wish: &Wish, version: Option<&VersionWish>) -> String {
+pub(super) fn wish(attribute: &Attribute, wish: &Wish, version: Option<&VersionWish>) -> String {
     let value = match wish {
         Wish::Reset => return "the provider's default".to_owned(),
         Wish::Set(value) => value,
