@@ -87,7 +87,7 @@ fn costs_wait_until_the_group_allows_them() {
     virtual_time(async {
         let rig = Rig::new(spec(20, 3, ""));
         rig.account("");
-        let desired = "    timezone: Europe/Berlin\n    properties: { ro.product.model: Pixel 9 }\n    image: { id: img-25030796215, wipeData: true }\n";
+        let desired = "    timezone: Europe/Berlin\n    properties: { ro.product.model: Pixel 9 }\n    image: { id: img-26060812345, wipeData: true }\n";
         rig.group(desired, "");
         let mut session = rig.session(true).await;
         let (plan, ending) = rig.apply(&mut session).await;

@@ -286,7 +286,8 @@ impl Core {
         let allowed = self.allowed(ix, group, now, true);
         let mut plan = self.plan_with(ix, desired, group, allowed, now);
         if limited {
-            let spends = plan.chain.iter().any(|step| !step.costs.is_live());
+            let free = unlimited(group, now);
+            let spends = plan.chain.iter().any(|step| !free.covers(step.costs));
             if !spends {
                 self.reserved
                     .entry(group.name.clone())
@@ -514,6 +515,17 @@ fn assumed(key: &PhoneKey, open: &[&OperationState]) -> BTreeSet<Attribute> {
         }
     }
     assumed
+}
+
+/// Costs the group allows any number of phones now.
+pub(super) fn unlimited(group: &Group, now: Timestamp) -> Costs {
+    group
+        .allow
+        .iter()
+        .filter(|allowance| {
+            allowance.max_phones.is_none() && allowance.until.is_none_or(|until| until > now)
+        })
+        .fold(Costs::NONE, |costs, allowance| costs.union(allowance.costs))
 }
 
 /// What a step is batched by. Of the cause only whether a person wanted it: finer causes would tear batches apart.

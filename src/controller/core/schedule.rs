@@ -4,10 +4,11 @@
 //! before the account's first reading is in; every call is taken out of the budget. Not here: what answers mean (`answers`, `reading`).
 
 use super::account::PageState;
-use super::member::Claimed;
+use super::member::{Claimed, unlimited};
 use super::reading::NAMED;
 use super::{AccountIx, Core, PhoneIx, Stance, Work};
 use crate::model::attribute::Attribute;
+use crate::model::capability::Costs;
 use crate::model::condition::Cause;
 use crate::model::desired::Desired;
 use crate::model::id::{OperationId, PhoneId};
@@ -194,7 +195,7 @@ impl Core {
             if let Some(member) = self.phone_at(ix, phone) {
                 self.note_correction(member, &ready.key, now);
                 if !ready.key.costs.is_live() {
-                    self.note_spending(member, phone);
+                    self.note_spending(member, phone, ready.key.costs, now);
                 }
                 self.dirty.insert(member);
             }
@@ -240,10 +241,19 @@ impl Core {
         self.set_trouble(ix, trouble);
     }
 
-    fn note_spending(&mut self, ix: PhoneIx, phone: &PhoneId) {
+    /// Counts the phone under the allowance's `maxPhones`, where the costs are not allowed to any number of phones.
+    fn note_spending(&mut self, ix: PhoneIx, phone: &PhoneId, costs: Costs, now: Timestamp) {
         let Claimed::By(desired) = self.state(ix).claim.clone() else {
             return;
         };
+        let free = self
+            .fleet
+            .groups
+            .get(&desired.group)
+            .map_or(Costs::NONE, |group| unlimited(group, now));
+        if free.covers(costs) {
+            return;
+        }
         let identity = self.accounts[self.state(ix).account.0]
             .setup
             .identity
