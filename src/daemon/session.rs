@@ -149,14 +149,16 @@ impl Session {
         &self.providers
     }
 
-    /// Reads the fleet and plans it. Only reads are sent. Ends as soon as every due reading is in (or has failed for good).
+    /// Reads the fleet and plans it. Only reads are sent. Ends as soon as every due reading is in (or has failed for good); with the lock, jobs of an
+    /// earlier session are waited for, so that the plan shows what is left after them.
     ///
     /// # Errors
     /// No account can be read.
     pub async fn preview(&mut self, progress: ProgressSink) -> Result<Plan, DaemonError> {
         self.driver.core_mut().set_stance(Stance::Preview, None);
         self.turn()?;
-        while !self.driver.core().reading_is_over() {
+        let patience = self.clock.now().after(self.options.settings.patience);
+        while !self.driver.core().reading_is_over() || self.earlier_work(patience) {
             if self.stopped() {
                 return Err(DaemonError::Unknown(
                     "interrupted while reading; nothing was changed".to_owned(),
@@ -173,6 +175,11 @@ impl Session {
             return Err(DaemonError::Unreadable { account, source });
         }
         Ok(self.plan_now())
+    }
+
+    /// Jobs of an earlier session still run: what they leave to do cannot be shown before they end. Only where changes will follow, and not for ever.
+    fn earlier_work(&self, patience: Timestamp) -> bool {
+        self.locked && self.driver.core().follows_jobs() && self.clock.now() < patience
     }
 
     /// Carries the approved plan out until nothing more can be done.

@@ -4,6 +4,7 @@
 
 mod cli;
 mod converge;
+mod crash;
 mod killed_writer;
 mod manifest;
 mod rig;

@@ -16,19 +16,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// 2027-01-15T08:00:00Z.
-pub const BEGINNING: Timestamp = Timestamp(1_800_000_000_000);
+pub(crate) const BEGINNING: Timestamp = Timestamp(1_800_000_000_000);
 
 /// A simulated vendor and a folder of manifests.
-pub struct Rig {
-    pub sim: Simulator,
-    pub clock: TokioClock,
-    pub folder: tempfile::TempDir,
-    pub settings: Settings,
+pub(crate) struct Rig {
+    pub(crate) sim: Simulator,
+    pub(crate) clock: TokioClock,
+    pub(crate) folder: tempfile::TempDir,
+    pub(crate) settings: Settings,
 }
 
 impl Rig {
     /// A rig in the time of the runtime it is made in.
-    pub fn new(spec: Spec) -> Self {
+    pub(crate) fn new(spec: Spec) -> Self {
         let clock = TokioClock::starting_at(BEGINNING);
         let rig = Self {
             sim: Simulator::new(spec, clock.now()),
@@ -43,24 +43,24 @@ impl Rig {
     }
 
     /// Writes a file below the rig's folder.
-    pub fn write(&self, name: &str, text: &str) {
+    pub(crate) fn write(&self, name: &str, text: &str) {
         let path = self.folder.path().join(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
     }
 
     /// The folder of manifests.
-    pub fn fleet(&self) -> PathBuf {
+    pub(crate) fn fleet(&self) -> PathBuf {
         self.folder.path().join("fleet")
     }
 
     /// The state folder.
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.folder.path().join("state")
     }
 
     /// Writes the Account with these limits (YAML flow mapping or nothing) and endpoint.
-    pub fn account(&self, limits: &str) {
+    pub(crate) fn account(&self, limits: &str) {
         let limits = if limits.is_empty() {
             String::new()
         } else {
@@ -76,7 +76,7 @@ impl Rig {
     }
 
     /// Writes a Group named `all` with this `desired` (indented by four) and these further lines of its spec (indented by two).
-    pub fn group(&self, desired: &str, more: &str) {
+    pub(crate) fn group(&self, desired: &str, more: &str) {
         self.write(
             "fleet/group.yaml",
             &format!(
@@ -86,7 +86,7 @@ impl Rig {
     }
 
     /// Writes the App manifests `maps` (catalogue id 501) and `chat` (502).
-    pub fn apps(&self) {
+    pub(crate) fn apps(&self) {
         self.write(
             "fleet/apps.yaml",
             "apiVersion: phonefleet/v1alpha1\nkind: App\nmetadata: { name: maps }\nspec:\n  package: com.example.maps\n  version: { exact: 1.4.2 }\n  sources: [{ account: lab, appId: \"501\" }]\n---\napiVersion: phonefleet/v1alpha1\nkind: App\nmetadata: { name: chat }\nspec:\n  package: com.example.chat\n  sources: [{ account: lab, appId: \"502\" }]\n",
@@ -94,14 +94,14 @@ impl Rig {
     }
 
     /// The fleet the targets are measured with: time zone, language, proxy, one property, two apps in, one out.
-    pub fn standard(&self, limits: &str) {
+    pub(crate) fn standard(&self, limits: &str) {
         self.account(limits);
         self.apps();
         self.group(STANDARD, "");
     }
 
     /// Options of a session over the simulator, in-process; `durable`: with a state folder.
-    pub fn options(&self, durable: bool) -> Options {
+    pub(crate) fn options(&self, durable: bool) -> Options {
         let clock: Arc<dyn Clock> = Arc::new(self.clock);
         Options {
             manifests: vec![self.fleet()],
@@ -117,12 +117,12 @@ impl Rig {
     }
 
     /// A session over the simulator.
-    pub async fn session(&self, durable: bool) -> Session {
+    pub(crate) async fn session(&self, durable: bool) -> Session {
         Session::open(self.options(durable), durable).await.unwrap()
     }
 
     /// Plans and applies everything that the plan shows.
-    pub async fn apply(&self, session: &mut Session) -> (Plan, Ending) {
+    pub(crate) async fn apply(&self, session: &mut Session) -> (Plan, Ending) {
         let plan = session.preview(quiet()).await.unwrap();
         let ending = session
             .apply(yes(&plan), Some(Duration::from_secs(6 * 3600)), quiet())
@@ -132,7 +132,7 @@ impl Rig {
     }
 
     /// Applies without asking for costly work.
-    pub async fn apply_all(&self, session: &mut Session, timeout: Duration) -> Ending {
+    pub(crate) async fn apply_all(&self, session: &mut Session, timeout: Duration) -> Ending {
         session.preview(quiet()).await.unwrap();
         let plan = session.plan_now();
         session
@@ -143,20 +143,20 @@ impl Rig {
 }
 
 /// See [`Rig::standard`].
-pub const STANDARD: &str = "    timezone: Europe/Berlin\n    language: de-DE\n    proxy: { mode: proxy, protocol: socks5, host: proxy.example.net, port: 1080 }\n    properties: { persist.sys.fleet.ring: \"3\" }\n    apps:\n      com.example.maps: { app: maps }\n      com.example.chat: { app: chat }\n      com.bad.game: absent\n";
+pub(crate) const STANDARD: &str = "    timezone: Europe/Berlin\n    language: de-DE\n    proxy: { mode: proxy, protocol: socks5, host: proxy.example.net, port: 1080 }\n    properties: { persist.sys.fleet.ring: \"3\" }\n    apps:\n      com.example.maps: { app: maps }\n      com.example.chat: { app: chat }\n      com.bad.game: absent\n";
 
 /// Nobody watches.
-pub fn quiet() -> ProgressSink {
+pub(crate) fn quiet() -> ProgressSink {
     Arc::new(|_: &Progress| {})
 }
 
 /// An approval of nothing costly.
-pub fn nothing_costly() -> Approval {
+pub(crate) fn nothing_costly() -> Approval {
     Approval::default()
 }
 
 /// Runs a future in virtual time: the clock moves when everybody waits.
-pub fn virtual_time<F: Future>(future: F) -> F::Output {
+pub(crate) fn virtual_time<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .start_paused(true)
@@ -166,12 +166,12 @@ pub fn virtual_time<F: Future>(future: F) -> F::Output {
 }
 
 /// The path as text.
-pub fn text(path: &Path) -> String {
+pub(crate) fn text(path: &Path) -> String {
     path.display().to_string()
 }
 
 /// A yes to everything the plan shows.
-pub fn yes(plan: &Plan) -> Approval {
+pub(crate) fn yes(plan: &Plan) -> Approval {
     Approval {
         costly: plan.costly(),
         phones: None,

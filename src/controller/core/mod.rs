@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `account` | what is kept per account: budget, batches, reads, jobs |
 //! | `member` | which phones there are, whose they are, and their plans |
-//! | `reading` | which reads are due, and what their answers mean |
+//! | `reading` | which reads are due |
+//! | `readings` | what their answers mean |
+//! | `health` | whether an account answers |
 //! | `schedule` | which calls go out now: polls, orders, reads, in that order |
 //! | `answers` | what submit and poll answers mean for operations |
 //! | `doubt` | operations whose outcome is unknown |
@@ -17,9 +19,11 @@
 mod account;
 mod answers;
 mod doubt;
+mod health;
 mod member;
 mod proof;
 mod reading;
+mod readings;
 mod schedule;
 mod view;
 

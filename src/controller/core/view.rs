@@ -276,16 +276,19 @@ impl Core {
 
     /// Nothing is under way and nothing will follow by itself: what is left waits for the vendor, for a person, or cannot be read.
     pub fn is_still(&self) -> bool {
-        let jobs = self.accounts.iter().any(|account| {
-            account
-                .jobs
-                .values()
-                .any(|job| matches!(job.purpose, Purpose::Change(_)))
-        });
+        let jobs = self.follows_jobs();
         self.under_way.is_empty()
             && !jobs
             && self.tally.counts[Class::Working as usize] == 0
             && self.reading_is_over()
+    }
+
+    /// Jobs of ours that change phones are open at a vendor.
+    pub fn follows_jobs(&self) -> bool {
+        let changes = |job: &super::account::OpenJob| matches!(job.purpose, Purpose::Change(_));
+        self.accounts
+            .iter()
+            .any(|account| account.jobs.values().any(changes))
     }
 
     /// No request of ours is without an answer.

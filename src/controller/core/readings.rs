@@ -1,0 +1,403 @@
+//! What the answers to reads mean.
+//!
+//! Invariants: a listing counts as complete only when every page came and the rows are as many as the vendor says; a phone is absent only after two
+//! complete listings far enough apart; what a read did not tell is asked again later, not at once.
+//! Not here: which reads are due (`reading`), what a reading proves (`proof`).
+
+use super::account::{OpenJob, PageState, Purpose};
+use super::member::Claimed;
+use super::{AccountIx, CallId, Core, PhoneIx, Work};
+use crate::model::id::{PhoneId, PhoneKey};
+use crate::model::observed::{Observation, PhoneReading, ReadKind};
+use crate::model::stamp::Timestamp;
+use crate::plan::phone::Catalogue;
+use crate::provider::{CallError, ErrorKind, ReadRequest, RowOutcome, Submission};
+use std::time::Duration;
+
+/// A read that was answered.
+struct Asked<'a> {
+    kind: ReadKind,
+    phones: &'a [PhoneId],
+    sent_at: Timestamp,
+}
+
+impl Core {
+    pub(super) fn read_answered(
+        &mut self,
+        id: CallId,
+        result: Result<Observation, CallError>,
+        now: Timestamp,
+    ) {
+        let Some(call) = self.answered(id) else {
+            return;
+        };
+        let Work::Read(request) = call.work else {
+            return;
+        };
+        for phone in request.phones.iter() {
+            self.read_over(call.account, phone, request.kind);
+        }
+        match result {
+            Ok(observation) => {
+                self.account_works(call.account, now);
+                match request.kind {
+                    ReadKind::Listing => self.listed(call.account, observation, call.sent_at, now),
+                    ReadKind::AppCatalogue | ReadKind::ImageCatalogue => {
+                        self.catalogued(call.account, &request, observation)
+                    }
+                    ReadKind::Usage | ReadKind::Properties | ReadKind::Apps | ReadKind::Shell => {
+                        let asked = Asked {
+                            kind: request.kind,
+                            phones: &request.phones,
+                            sent_at: call.sent_at,
+                        };
+                        self.read_named(call.account, &asked, observation.rows, now);
+                    }
+                }
+            }
+            Err(error) => self.read_failed(call.account, &request, &error, now),
+        }
+    }
+
+    /// The read of this kind is no longer under way on the phone.
+    fn read_over(&mut self, account: AccountIx, phone: &PhoneId, kind: ReadKind) {
+        if let (Some(ix), Some(slot)) = (self.phone_at(account, phone), kind.slot()) {
+            let state = self.state_mut(ix);
+            state.reading &= !(1 << slot);
+            if kind == ReadKind::Shell {
+                state.reading_job = false;
+            }
+            self.dirty.insert(ix);
+        }
+    }
+
+    fn listed(
+        &mut self,
+        ix: AccountIx,
+        observation: Observation,
+        sent_at: Timestamp,
+        now: Timestamp,
+    ) {
+        let name = self.accounts[ix.0].setup.name.clone();
+        for reading in observation.rows {
+            let key = PhoneKey {
+                account: name.clone(),
+                phone: reading.phone.clone(),
+            };
+            let phone = self.phone(ix, &key, now);
+            let round = &mut self.accounts[ix.0].listing;
+            if round.seen.insert(phone) {
+                round.rows += 1;
+            }
+            self.take(phone, ReadKind::Listing, reading, sent_at, now);
+            let state = self.state_mut(phone);
+            state.missed = None;
+            state.sight.absent = false;
+        }
+        match observation.next {
+            Some(next) => self.accounts[ix.0].listing.page = PageState::Due(Some(next)),
+            None => self.listing_over(ix, observation.total, now),
+        }
+    }
+
+    fn listing_over(&mut self, ix: AccountIx, total: Option<u64>, now: Timestamp) {
+        let round = &mut self.accounts[ix.0].listing;
+        round.page = PageState::Done;
+        if total.is_some_and(|total| total != round.rows) {
+            tracing::warn!(
+                rows = round.rows,
+                total,
+                "The listing was short; it is read again"
+            );
+            round.next_at = now.after(self.settings.listing_freshness / 12);
+            if round.complete > 0 {
+                return;
+            }
+        }
+        let (started, seen) = (round.started, std::mem::take(&mut round.seen));
+        let whole = total.is_none_or(|total| total == round.rows);
+        round.complete += 1;
+        if whole {
+            round.last_complete = Some(started);
+            self.note_missing(ix, &seen, started, now);
+        }
+        self.groups_dirty = true;
+    }
+
+    fn note_missing(
+        &mut self,
+        account: AccountIx,
+        seen: &std::collections::BTreeSet<PhoneIx>,
+        started: Timestamp,
+        now: Timestamp,
+    ) {
+        for index in 0..self.phones.len() {
+            let ix = PhoneIx(u32::try_from(index).unwrap_or(u32::MAX));
+            let apart = self.settings.absent_after;
+            let phone = self.state_mut(ix);
+            if phone.account != account || seen.contains(&ix) {
+                continue;
+            }
+            let first = *phone.missed.get_or_insert(started);
+            if !phone.sight.absent && started >= first.after(apart) {
+                phone.sight.absent = true;
+                self.dirty.insert(ix);
+            } else if !phone.sight.absent && !matches!(phone.claim, Claimed::Nobody) {
+                let round = &mut self.accounts[account.0].listing;
+                round.next_at = round.next_at.min(first.after(apart).max(now));
+            }
+        }
+    }
+
+    /// Takes one reading of one phone in.
+    fn take(
+        &mut self,
+        ix: PhoneIx,
+        kind: ReadKind,
+        reading: PhoneReading,
+        sent_at: Timestamp,
+        now: Timestamp,
+    ) {
+        let phone = self.state_mut(ix);
+        let before = phone
+            .sight
+            .listed
+            .as_ref()
+            .map(|listed| (listed.state, listed.provider_group.clone()));
+        phone.sight.take(kind, reading, sent_at);
+        let group = phone
+            .sight
+            .listed
+            .as_ref()
+            .and_then(|listed| listed.provider_group.clone());
+        let first = before.is_none() && phone.sight.listed.is_some();
+        if first || before.as_ref().is_some_and(|(_, before)| *before != group) {
+            self.claim(ix, now);
+        }
+        self.state_changed(ix, before.map(|(state, _)| state), now);
+        self.dirty.insert(ix);
+    }
+
+    fn read_named(
+        &mut self,
+        account: AccountIx,
+        asked: &Asked<'_>,
+        rows: Vec<PhoneReading>,
+        now: Timestamp,
+    ) {
+        let mut told: Vec<PhoneId> = Vec::with_capacity(rows.len());
+        for reading in rows {
+            if let Some(ix) = self.phone_at(account, &reading.phone) {
+                told.push(reading.phone.clone());
+                self.accounts[account.0].singles.remove(&ix);
+                self.take(ix, asked.kind, reading, asked.sent_at, now);
+            }
+        }
+        told.sort_unstable();
+        let silent: Vec<PhoneId> = asked
+            .phones
+            .iter()
+            .filter(|phone| told.binary_search(phone).is_err())
+            .cloned()
+            .collect();
+        self.ask_later(account, &silent, asked.kind, self.settings.read_lag, now);
+    }
+
+    /// These phones were asked and told nothing: not again before `wait` is over.
+    fn ask_later(
+        &mut self,
+        account: AccountIx,
+        phones: &[PhoneId],
+        kind: ReadKind,
+        wait: Duration,
+        now: Timestamp,
+    ) {
+        for phone in phones {
+            if let (Some(ix), Some(slot)) = (self.phone_at(account, phone), kind.slot()) {
+                self.state_mut(ix).read_after[slot] = now.after(wait);
+                self.dirty.insert(ix);
+            }
+        }
+    }
+
+    fn catalogued(&mut self, ix: AccountIx, request: &ReadRequest, observation: Observation) {
+        let account = &mut self.accounts[ix.0];
+        let Catalogue { apps, images } = &mut account.catalogue;
+        let page = match request.kind {
+            ReadKind::AppCatalogue => {
+                apps.get_or_insert_default().extend(
+                    observation
+                        .apps
+                        .into_iter()
+                        .map(|app| (app.app_id.clone(), app)),
+                );
+                &mut account.catalogue_reads.apps
+            }
+            ReadKind::ImageCatalogue => {
+                images.get_or_insert_default().extend(observation.images);
+                &mut account.catalogue_reads.images
+            }
+            ReadKind::Listing
+            | ReadKind::Usage
+            | ReadKind::Properties
+            | ReadKind::Apps
+            | ReadKind::Shell => return,
+        };
+        *page = observation
+            .next
+            .map_or(PageState::Done, |next| PageState::Due(Some(next)));
+        if *page == PageState::Done {
+            self.dirty.extend(
+                (0..self.phones.len())
+                    .map(|index| PhoneIx(u32::try_from(index).unwrap_or(u32::MAX))),
+            );
+        }
+    }
+
+    fn read_failed(
+        &mut self,
+        ix: AccountIx,
+        request: &ReadRequest,
+        error: &CallError,
+        now: Timestamp,
+    ) {
+        tracing::warn!(account = %self.accounts[ix.0].setup.name, kind = ?request.kind, %error, "A read failed");
+        let wait = self.account_fails(ix, error, now);
+        match request.kind {
+            ReadKind::Listing => {
+                let listing = &mut self.accounts[ix.0].listing;
+                listing.page = PageState::Done;
+                listing.next_at = now.after(wait);
+            }
+            ReadKind::AppCatalogue => self.accounts[ix.0].catalogue_reads.apps = retry_page(error),
+            ReadKind::ImageCatalogue => {
+                self.accounts[ix.0].catalogue_reads.images = retry_page(error)
+            }
+            ReadKind::Usage | ReadKind::Properties | ReadKind::Apps | ReadKind::Shell => {
+                let whole = matches!(
+                    error.kind,
+                    ErrorKind::NotFound
+                        | ErrorKind::Refused
+                        | ErrorKind::NotReady
+                        | ErrorKind::Busy
+                );
+                if whole && request.phones.len() > 1 {
+                    let ixs: Vec<PhoneIx> = request
+                        .phones
+                        .iter()
+                        .filter_map(|phone| self.phone_at(ix, phone))
+                        .collect();
+                    self.accounts[ix.0].singles.extend(ixs);
+                } else if whole {
+                    self.ask_later(
+                        ix,
+                        &request.phones,
+                        request.kind,
+                        self.settings.quarantine_first,
+                        now,
+                    );
+                } else if let Some(slot) = request.kind.slot() {
+                    self.accounts[ix.0].read_again_at[slot] = now.after(wait);
+                }
+            }
+        }
+    }
+
+    /// A read that is a job was submitted.
+    pub(super) fn reading_job_answered(
+        &mut self,
+        id: CallId,
+        result: Result<Submission, CallError>,
+        now: Timestamp,
+    ) {
+        let Some(call) = self.answered(id) else {
+            return;
+        };
+        let Work::StartRead(request) = call.work else {
+            return;
+        };
+        match result {
+            Ok(submission) => {
+                self.account_works(call.account, now);
+                let mut silent: Vec<PhoneId> = request.phones.to_vec();
+                for (phone, outcome) in submission.rows {
+                    let RowOutcome::Job(job) = outcome else {
+                        continue;
+                    };
+                    silent.retain(|other| *other != phone);
+                    let open = OpenJob {
+                        phone: phone.clone(),
+                        call: "read".into(),
+                        since: call.sent_at,
+                        deadline: call.sent_at.after(self.settings.settings_deadline),
+                        interval: Duration::ZERO,
+                        next: now,
+                        polling: false,
+                        purpose: Purpose::Read(request.clone(), call.sent_at),
+                    };
+                    self.accounts[call.account.0].follow((job, phone), open);
+                }
+                for phone in &silent {
+                    self.read_over(call.account, phone, ReadKind::Shell);
+                }
+                self.ask_later(
+                    call.account,
+                    &silent,
+                    ReadKind::Shell,
+                    self.settings.read_lag,
+                    now,
+                );
+            }
+            Err(error) => {
+                for phone in request.phones.iter() {
+                    self.read_over(call.account, phone, ReadKind::Shell);
+                }
+                self.read_failed(call.account, &request, &error, now);
+            }
+        }
+    }
+
+    /// A reading job ended: with output, or without.
+    pub(super) fn reading_job_over(
+        &mut self,
+        account: AccountIx,
+        open: &OpenJob,
+        output: Option<&str>,
+        now: Timestamp,
+    ) {
+        let Purpose::Read(request, sent_at) = &open.purpose else {
+            return;
+        };
+        self.read_over(account, &open.phone, ReadKind::Shell);
+        match output {
+            Some(output) => {
+                let reading = (self.accounts[account.0].setup.decode)(request, &open.phone, output);
+                let asked = Asked {
+                    kind: ReadKind::Shell,
+                    phones: std::slice::from_ref(&open.phone),
+                    sent_at: *sent_at,
+                };
+                self.read_named(account, &asked, vec![reading], now);
+            }
+            None => self.ask_later(
+                account,
+                std::slice::from_ref(&open.phone),
+                ReadKind::Shell,
+                self.settings.quarantine_first,
+                now,
+            ),
+        }
+    }
+}
+
+fn retry_page(error: &CallError) -> PageState {
+    match error.kind {
+        ErrorKind::Throttled
+        | ErrorKind::Transient
+        | ErrorKind::Malformed
+        | ErrorKind::Busy
+        | ErrorKind::NotReady
+        | ErrorKind::Unauthorised => PageState::Due(None),
+        ErrorKind::NotFound | ErrorKind::Refused => PageState::Failed,
+    }
+}
