@@ -11,7 +11,7 @@ use phonefleet::plan::preview::Plan;
 use phonefleet::sim::{Simulator, Spec};
 use phonefleet::time::clock::{Clock, TokioClock};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -150,11 +150,6 @@ pub(crate) fn quiet() -> ProgressSink {
     Arc::new(|_: &Progress| {})
 }
 
-/// An approval of nothing costly.
-pub(crate) fn nothing_costly() -> Approval {
-    Approval::default()
-}
-
 /// Runs a future in virtual time: the clock moves when everybody waits.
 pub(crate) fn virtual_time<F: Future>(future: F) -> F::Output {
     tokio::runtime::Builder::new_current_thread()
@@ -163,11 +158,6 @@ pub(crate) fn virtual_time<F: Future>(future: F) -> F::Output {
         .build()
         .unwrap()
         .block_on(future)
-}
-
-/// The path as text.
-pub(crate) fn text(path: &Path) -> String {
-    path.display().to_string()
 }
 
 /// A yes to everything the plan shows.
