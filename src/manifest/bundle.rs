@@ -71,7 +71,25 @@ pub enum ReadError {
     },
 }
 
+impl ReadError {
+    /// The file or folder that it is about.
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Unreadable { path, .. }
+            | Self::TooLarge { path, .. }
+            | Self::Nothing { path } => path,
+        }
+    }
+}
+
 impl Bundle {
+    /// All files, for watching.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        let read = self.files.iter().chain(&self.tables);
+        let missing = self.missing.iter().map(|(path, _)| path.as_path());
+        read.map(|file| file.path.as_path()).chain(missing)
+    }
+
     /// Digest of names and contents: the Revision while manifests do not come from git.
     pub fn revision(&self) -> Revision {
         let mut parts: Vec<(&Path, &[u8])> = self

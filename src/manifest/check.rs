@@ -281,7 +281,7 @@ impl Check<'_> {
     fn claimed_twice(&mut self, first: usize, second: usize, phone: &str, count: usize) {
         let (one, two) = (&self.claimant.groups[first], &self.claimant.groups[second]);
         let more = if count > 1 {
-            format!(" (and {} more phones)", count - 1)
+            format!(" (and {} more {})", count - 1, phones(count - 1))
         } else {
             String::new()
         };
@@ -342,12 +342,16 @@ impl Troubles {
             let more = if more == 0 {
                 String::new()
             } else {
-                format!("; and {more} more phones")
+                format!("; and {more} more {}", phones(more))
             };
             let problem = sink.say(at, code, format!("{message} ({phone}{more})"));
             problem.hint = hint;
         }
     }
+}
+
+fn phones(count: usize) -> &'static str {
+    if count == 1 { "phone" } else { "phones" }
 }
 
 /// Phone, row and columns, for people.

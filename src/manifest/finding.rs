@@ -61,7 +61,8 @@ impl Problem {
     pub(super) fn did_you_mean(&mut self, text: &str, known: &[&str]) -> &mut Self {
         match nearest(text, known) {
             Some(near) => self.hint(format!("did you mean `{near}`?")),
-            None if known.is_empty() || known.len() > 24 => self,
+            None if known.is_empty() => self.hint("none is declared"),
+            None if known.len() > 24 => self,
             None => self.hint(format!("known are {}", known.join(", "))),
         }
     }
@@ -175,7 +176,11 @@ impl Sources {
             .chars()
             .take(240)
             .collect();
-        Some(mask(&short))
+        let shown = mask(&short);
+        // A mask before the place would move the caret.
+        let before = (at.column as usize).saturating_sub(1);
+        let same = short.chars().take(before).eq(shown.chars().take(before));
+        same.then_some(shown)
     }
 
     /// The findings, in order of file, line and column, each once.
@@ -233,6 +238,7 @@ fn mask(line: &str) -> String {
             continue;
         }
         let end = value.find([',', '}']).unwrap_or(value.len());
+        let end = value[..end].trim_end().len();
         shown.replace_range(from + lead..from + lead + end, "***");
         from += lead + 3;
     }

@@ -7,7 +7,7 @@ use super::finding::{Mark, Problem, Sink};
 use super::layer::{Ignored, Layer, Said, Slot, Statement};
 use super::tree::Node;
 use super::value::{self, Piece, Tools};
-use super::variables::{Scope, Unknown};
+use super::variables::{self, Scope, Unknown};
 use crate::model::attribute::Attribute;
 use crate::model::desired::{Desired, Wanted};
 use crate::model::id::{GroupName, Package};
@@ -149,8 +149,8 @@ impl Stack {
         for (slot, node, at) in &self.templates {
             let filled = match scope.fill(node) {
                 Ok(filled) => filled,
-                Err(unknown) => {
-                    troubles.push(Trouble::Unknown(node.at, unknown));
+                Err((at, unknown)) => {
+                    troubles.push(Trouble::Unknown(at, unknown));
                     continue;
                 }
             };
@@ -165,9 +165,10 @@ impl Stack {
                 );
             }
             if !sink.problems.is_empty() {
-                let names = super::variables::names_in(node);
-                let wrong = |problem| Trouble::Wrong(problem, names.clone());
-                troubles.extend(sink.problems.into_iter().map(wrong));
+                troubles.extend(sink.problems.into_iter().map(|problem| {
+                    let names = variables::names_at(node, problem.at);
+                    Trouble::Wrong(problem, names)
+                }));
             }
         }
         if !troubles.is_empty() {

@@ -3,6 +3,11 @@
 //! Invariants: what loading refuses for its shape (unknown keys, types, missing fields, words of a fixed set, blank values), the schema refuses too; variables
 //! are allowed wherever values are. Not here: what needs more than one document, a capability table or a check digit (`check`, `wishes`, `value`).
 
+#![expect(
+    clippy::needless_pass_by_value,
+    reason = "schemas are built once and put into each other"
+)]
+
 use super::account::PROVIDERS;
 use super::document::{API_VERSION, KINDS};
 use super::group::COSTS;
@@ -592,7 +597,7 @@ mod tests {
         let now = format!("{}\n", serde_json::to_string_pretty(&schema()).unwrap());
         assert!(
             file == now,
-            "stale: run `phonefleet schema manifest > schemas/manifest.schema.json`"
+            "stale: run `phonefleet schema > schemas/manifest.schema.json`"
         );
     }
 

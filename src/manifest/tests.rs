@@ -228,7 +228,7 @@ fn text(desired: &Desired, attribute: &str) -> Option<String> {
     let attribute: Attribute = attribute.parse().unwrap();
     match &desired.attributes.get(&attribute)?.wish {
         Wish::Set(Value::Text(text)) => Some(text.to_string()),
-        other => Some(format!("{other:?}")),
+        other @ (Wish::Set(_) | Wish::Reset) => Some(format!("{other:?}")),
     }
 }
 
@@ -277,14 +277,22 @@ fn equal_desired_states_are_shared() {
 
 #[test]
 fn an_ignored_attribute_is_not_managed_whatever_a_profile_says() {
-    let fleet = fleet(&group(
+    let profile = "kind: Profile
+metadata: { name: extra }
+spec:
+  desired:
+    settings: { global/a: 1 }
+    sim: { imei: '490154203237518', mcc: 525 }
+    apps: { com.lent.one: absent }
+";
+    let group = group(
         "  phones: { accounts: [hk] }
-  profiles: [sg, $(labels.country)x]
+  profiles: [sg, extra]
   desired: { appPolicy: exclusive }
   ignore: [language, app/com.lent.one, sim.imei, settings]
 ",
-    ).replace("$(labels.country)x", "extra") .as_str().to_owned().as_str()
-    .replace("kind: Group", "kind: Profile\nmetadata: { name: extra }\nspec: { desired: { settings: { global/a: 1 }, sim: { imei: '490154203237518', mcc: 525 }, apps: { com.lent.one: absent } } }\nkind: Group").as_str());
+    );
+    let fleet = fleet(&format!("{profile}{group}"));
     let desired = claim(&fleet, "P1");
     assert_eq!(wish(&desired, "language"), None);
     assert_eq!(wish(&desired, "setting/global/a"), None);
@@ -729,7 +737,7 @@ fn phones_that_are_certain_are_checked_at_load() {
     assert_eq!(
         all,
         [
-            ("unknown-variable", "`$(vars.zone)` has no value: phones.csv has no column \"zone\" (phone hk/P1, phones.csv row 2; and 1 more phones)".to_owned()),
+            ("unknown-variable", "`$(vars.zone)` has no value: phones.csv has no column \"zone\" (phone hk/P1, phones.csv row 2; and 1 more phone)".to_owned()),
             ("bad-imei", "sim.imei: \"p1.example.net\" is no IMEI: not all digits (phone hk/P1, phones.csv row 2 column \"host\")".to_owned()),
             ("bad-imei", "sim.imei: \"p2.example.net\" is no IMEI: not all digits (phone hk/P2, phones.csv row 3 column \"host\")".to_owned()),
         ]
@@ -1161,5 +1169,44 @@ fn the_schema_and_the_loader_agree_on_shapes() {
         let (findings, valid) = judge(spec);
         assert!(findings.is_empty(), "{spec}: {findings:?}");
         assert!(valid, "the schema refuses: {spec}");
+    }
+}
+
+#[test]
+fn a_large_inventory_is_one_pass() {
+    let mut csv = String::from("id,account,alias,country,team,host,port,imei\n");
+    for number in 0..20_000 {
+        csv.push_str(&format!(
+            "P{number},hk,a{number},sg,lab,p{number}.example.net,1080,490154203237518\n"
+        ));
+    }
+    let text = group(
+        "  phones: { select: { team: lab } }\n  profiles: [$(labels.country)]\n  desired: { proxy: { protocol: socks5, host: $(vars.host), port: $(vars.port) } }\n",
+    );
+    let fleet = load(
+        &bundle(&format!("{ACCOUNT}{text}"), Some(&csv)),
+        &table,
+        NOW,
+    )
+    .unwrap();
+    assert_eq!(fleet.named.len(), 20_000);
+    assert!(
+        wish(&claim(&fleet, "P19999"), "proxy")
+            .unwrap()
+            .contains("p19999.example.net")
+    );
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_loading_panic(at in 0usize..2000, drop in 0usize..12, insert in "[-:{}\\[\\]*&<>!|'\"$()\n \ta-z0-9]{0,6}") {
+        let text = format!("{ACCOUNT}{}", group("  phones: { accounts: [hk], select: { team: lab } }\n  profiles: [sg]\n  desired: { timezone: $(vars.host), sim: { cell: { tac: 1 } }, apps: { com.a.b: absent } }\n"));
+        let at = at.min(text.len());
+        let end = (at + drop).min(text.len());
+        let text = format!("{}{insert}{}", &text[..at], &text[end..]);
+        if let Err(findings) = load(&bundle(&text, Some(CSV)), &table, NOW) {
+            proptest::prop_assert!(!findings.is_empty());
+            proptest::prop_assert!(!super::report::render(&findings, false).is_empty());
+        }
     }
 }

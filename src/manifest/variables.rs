@@ -3,7 +3,7 @@
 //! Invariants: strict: an unknown variable is a problem, never an empty text; what a variable brings in is data and not expanded again.
 //! Not here: where values come from (`inventory`).
 
-use super::finding::Sink;
+use super::finding::{Mark, Sink};
 use super::inventory::{Column, Row};
 use super::tree::{Entry, Kind, Node};
 use crate::model::canonical::nearest;
@@ -141,10 +141,12 @@ impl Scope<'_> {
     }
 
     /// The node with all variables filled in.
-    pub(super) fn fill(&self, node: &Node) -> Result<Node, Unknown> {
+    /// # Errors
+    /// A variable without a value, with the place of the text it stands in.
+    pub(super) fn fill(&self, node: &Node) -> Result<Node, (Mark, Unknown)> {
         let kind = match &node.kind {
             Kind::Scalar { text, plain } => {
-                let filled = self.expand(text)?;
+                let filled = self.expand(text).map_err(|unknown| (node.at, unknown))?;
                 // What a variable brought in may be a number, but is never null.
                 let plain = if filled == *text {
                     *plain
@@ -191,14 +193,15 @@ pub(super) fn names(text: &str) -> Vec<SmolStr> {
         .collect()
 }
 
-/// The names of the variables anywhere in a value.
-pub(super) fn names_in(node: &Node) -> Vec<SmolStr> {
+/// The names of the variables in the text at a place inside a value.
+pub(super) fn names_at(node: &Node, at: Mark) -> Vec<SmolStr> {
     match &node.kind {
-        Kind::Scalar { text, .. } => names(text),
-        Kind::List(items) => items.iter().flat_map(names_in).collect(),
+        Kind::Scalar { text, .. } if node.at == at => names(text),
+        Kind::Scalar { .. } => Vec::new(),
+        Kind::List(items) => items.iter().flat_map(|item| names_at(item, at)).collect(),
         Kind::Map(entries) => entries
             .iter()
-            .flat_map(|entry| names_in(&entry.value))
+            .flat_map(|entry| names_at(&entry.value, at))
             .collect(),
     }
 }

@@ -208,10 +208,11 @@ impl Judge<'_> {
 
     fn resettable(&self) -> String {
         let rows = self.table.attributes.iter();
-        let names: Vec<&str> = rows
+        let mut names: Vec<&str> = rows
             .filter(|row| row.reset.is_some())
             .filter_map(|row| word(row.pattern))
             .collect();
+        names.dedup();
         if names.is_empty() {
             return "set a value, or list it under `ignore`".to_owned();
         }
