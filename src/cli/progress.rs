@@ -27,6 +27,8 @@ struct State {
     said: String,
     activity: String,
     last: Progress,
+    /// Most steps that were left so far: what counts as all of the work.
+    most: u64,
 }
 
 impl Meter {
@@ -65,16 +67,18 @@ impl Meter {
     fn show(&self, progress: &Progress) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.last = progress.clone();
+        state.most = state.most.max(progress.steps_left);
+        let most = state.most;
         if Output::watched() {
             let bar = state.bar.get_or_insert_with(|| self.new_bar());
-            let (done, all) = position(progress);
+            let (done, all) = position(progress, most);
             bar.set_length(all);
             bar.set_position(done);
             bar.set_prefix(progress.activity.clone());
-            bar.set_message(counts(progress));
+            bar.set_message(counts(progress, most));
             return;
         }
-        let line = format!("{}: {}", progress.activity, counts(progress));
+        let line = format!("{}: {}", progress.activity, counts(progress, most));
         let due = state.activity != progress.activity
             || state
                 .said_at
@@ -101,17 +105,17 @@ impl Meter {
     }
 }
 
-/// Work done and work in all: steps when there are some, else reads.
-fn position(progress: &Progress) -> (u64, u64) {
-    let steps = progress.steps_done + progress.steps_left;
-    if steps > 0 && progress.activity != "reading" {
-        (progress.steps_done, steps)
+/// Work done and work in all: steps when there are some, else reads. A step is done when its job was sent and nothing has to follow it; reading back
+/// is not counted.
+fn position(progress: &Progress, most: u64) -> (u64, u64) {
+    if most > 0 && progress.activity != "reading" {
+        (most.saturating_sub(progress.steps_left), most)
     } else {
         (progress.reads, progress.reads + progress.reads_left)
     }
 }
 
-fn counts(progress: &Progress) -> String {
+fn counts(progress: &Progress, most: u64) -> String {
     if progress.activity == "reading" {
         return format!(
             "{}, {} made, {} to go",
@@ -138,11 +142,10 @@ fn counts(progress: &Progress) -> String {
             .filter(|(number, _)| *number > 0)
             .map(|(number, name)| format!("{name} {}", count(*number))),
     );
-    parts.push(format!(
-        "steps {}/{}",
-        count(progress.steps_done),
-        count(progress.steps_done + progress.steps_left)
-    ));
+    if most > 0 {
+        let (done, all) = position(progress, most);
+        parts.push(format!("steps {}/{}", count(done), count(all)));
+    }
     parts.join(" · ")
 }
 
@@ -190,9 +193,9 @@ mod tests {
             ..Progress::default()
         };
         assert_eq!(
-            counts(&progress),
+            counts(&progress, 100),
             "120/300 in sync · working 180 · steps 40/100"
         );
-        assert_eq!(position(&progress), (40, 100));
+        assert_eq!(position(&progress, 100), (40, 100));
     }
 }

@@ -174,6 +174,7 @@ impl Session {
         {
             return Err(DaemonError::Unreadable { account, source });
         }
+        self.publish();
         Ok(self.plan_now())
     }
 

@@ -3,9 +3,9 @@
 //! Invariants: every test has its own folder and environment; nothing outside this machine is reached. Not here: what happens to phones.
 
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 /// The binary, with an environment that holds nothing of the caller's.
 fn phonefleet(folder: &Path) -> Command {
@@ -408,4 +408,381 @@ fn the_readme_names_every_command_reason_and_exit_code() {
             "README.md lacks exit {code}"
         );
     }
+}
+
+/// A simulator of its own process; ends with this value.
+struct Simulator {
+    child: Child,
+    endpoint: String,
+}
+
+impl Simulator {
+    fn start(folder: &Path, args: &[&str]) -> Self {
+        let quick: &[&str] = if args.contains(&"--job-time") {
+            &[]
+        } else {
+            &["--job-time", "200ms"]
+        };
+        let mut child = phonefleet(folder)
+            .args(["sim", "--latency", "1ms"])
+            .args(quick)
+            .args(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let ready: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(ready["ready"], true);
+        let endpoint = ready["surfaces"]["armcloud"].as_str().unwrap().to_owned();
+        Self { child, endpoint }
+    }
+
+    /// Asks it to end, and tells how it did.
+    fn stop(mut self) -> Option<i32> {
+        interrupt(&self.child);
+        self.child.wait().unwrap().code()
+    }
+}
+
+impl Drop for Simulator {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn interrupt(child: &Child) {
+    let sent = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(sent.success());
+}
+
+/// A folder with a fleet of one group at this endpoint.
+struct Stage {
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new(endpoint: &str, rest: &str) -> Self {
+        let stage = Self {
+            folder: tempfile::tempdir().unwrap(),
+        };
+        stage.wish(endpoint, rest);
+        stage
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn wish(&self, endpoint: &str, rest: &str) {
+        let account = ACCOUNT.replace("ENDPOINT", endpoint);
+        let text = format!(
+            "{account}  limits: {{ pollInterval: 1s }}\n{}",
+            group("qa", "{ accounts: [hk] }", rest)
+        );
+        fs::write(self.path().join("fleet.yaml"), text).unwrap();
+    }
+
+    /// The binary with the simulator's keys and this folder's fleet and state.
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = phonefleet(self.path());
+        command
+            .env("TEST_ACCESS_KEY", phonefleet::sim::ACCESS_KEY)
+            .env("TEST_SECRET_KEY", phonefleet::sim::SECRET_KEY)
+            .env("PHONEFLEET_STATE_DIR", self.path().join("state"))
+            .env("PHONEFLEET_FILE", self.path().join("fleet.yaml"))
+            .args(args);
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+}
+
+const TOKYO: &str = "  desired: { timezone: Asia/Tokyo }\n";
+
+#[test]
+fn the_simulator_says_when_it_is_ready_and_ends_when_it_is_asked() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = Simulator::start(folder.path(), &["--phones", "1"]);
+    assert!(simulator.endpoint.starts_with("http://127.0.0.1:"));
+    assert_eq!(simulator.stop(), Some(0));
+    ends_with(&run(folder.path(), &["sim", "--faults", "lost=2"]), 64);
+    ends_with(&run(folder.path(), &["sim", "--scenario", "missing"]), 64);
+}
+
+#[test]
+fn a_fleet_is_planned_applied_and_then_in_sync() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = Simulator::start(folder.path(), &["--phones", "4"]);
+    let stage = Stage::new(&simulator.endpoint, TOKYO);
+    ends_with(&stage.run(&["status"]), 1);
+
+    let plan = stage.run(&["plan", "--detailed-exitcode", "--output", "json"]);
+    ends_with(&plan, 2);
+    serde_json::from_str::<serde_json::Value>(&stdout(&plan)).unwrap();
+    assert!(
+        !stage.path().join("state").exists(),
+        "a plan writes nothing"
+    );
+
+    let unasked = stage.run(&["apply"]);
+    ends_with(&unasked, 64);
+    assert!(stderr(&unasked).contains("--yes"), "{}", stderr(&unasked));
+
+    let one = stage.run(&["apply", "--yes", "--max-phones", "1"]);
+    ends_with(&one, 4);
+    assert!(stderr(&one).contains("NotApproved"), "{}", stderr(&one));
+
+    let all = stage.run(&["apply", "--yes"]);
+    ends_with(&all, 0);
+    assert!(
+        stdout(&all).contains("Plan: 3 to change"),
+        "{}",
+        stdout(&all)
+    );
+    assert!(stderr(&all).contains("converged"), "{}", stderr(&all));
+
+    let again = stage.run(&["plan", "--detailed-exitcode"]);
+    ends_with(&again, 0);
+    assert!(stdout(&again).contains("Plan: nothing to do."));
+    ends_with(&stage.run(&["apply", "--yes"]), 0);
+
+    let status = stage.run(&["status"]);
+    ends_with(&status, 0);
+    assert!(
+        stdout(&status)
+            .starts_with("needs you 0 · vendor 0 · working 0 · in sync 4 · not read 0\n"),
+        "{}",
+        stdout(&status)
+    );
+
+    let story = stage.run(&["explain", "AC32010000001", "timezone"]);
+    ends_with(&story, 0);
+    for word in ["Asia/Tokyo", "fleet.yaml:", "in sync", "updateTimeZone"] {
+        assert!(
+            stdout(&story).contains(word),
+            "no {word} in\n{}",
+            stdout(&story)
+        );
+    }
+    ends_with(&stage.run(&["explain", "nowhere/AC1"]), 1);
+}
+
+#[test]
+fn what_a_group_does_not_allow_stops_with_3_and_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = Simulator::start(folder.path(), &["--phones", "2"]);
+    let wipe = "  desired: { image: { id: img-25111133267, wipeData: true } }\n";
+    let stage = Stage::new(&simulator.endpoint, wipe);
+    let output = stage.run(&["apply", "--yes"]);
+    ends_with(&output, 3);
+    assert!(
+        stdout(&output).contains("CostNotAllowed"),
+        "{}",
+        stdout(&output)
+    );
+}
+
+#[test]
+fn phones_are_listed_imported_and_the_account_examined() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = Simulator::start(folder.path(), &["--phones", "3"]);
+    let stage = Stage::new(&simulator.endpoint, TOKYO);
+    let only = ACCOUNT.replace("ENDPOINT", &simulator.endpoint);
+    fs::write(stage.path().join("fleet.yaml"), only).unwrap();
+
+    let phones = stage.run(&["get", "phones", "--output", "json"]);
+    ends_with(&phones, 0);
+    let rows: serde_json::Value = serde_json::from_str(&stdout(&phones)).unwrap();
+    assert_eq!(rows.as_array().map(Vec::len), Some(3));
+    assert_eq!(rows[0]["state"], "running");
+
+    ends_with(
+        &stage.run(&["import", "--account", "hk", "--out", "imported"]),
+        0,
+    );
+    let both = ["validate", "-f", "fleet.yaml", "-f", "imported"];
+    ends_with(&stage.run(&both), 0);
+    let plan = [
+        "plan",
+        "--detailed-exitcode",
+        "-f",
+        "fleet.yaml",
+        "-f",
+        "imported",
+    ];
+    ends_with(&stage.run(&plan), 0);
+    let again = stage.run(&["import", "--account", "hk", "--out", "imported"]);
+    ends_with(&again, 1);
+    assert!(
+        stderr(&again).contains("exists already"),
+        "{}",
+        stderr(&again)
+    );
+
+    let doctor = stage.run(&["doctor"]);
+    ends_with(&doctor, 0);
+    assert!(
+        stdout(&doctor).contains("✓ credentials"),
+        "{}",
+        stdout(&doctor)
+    );
+}
+
+#[test]
+fn trouble_with_credentials_and_endpoints_is_told_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = Simulator::start(folder.path(), &["--phones", "1"]);
+    let html = Simulator::start(folder.path(), &["--phones", "1", "--faults", "html=1"]);
+    let nobody = "http://127.0.0.1:9";
+
+    let stage = Stage::new(&simulator.endpoint, TOKYO);
+    let missing = stage
+        .command(&["plan"])
+        .env_remove("TEST_SECRET_KEY")
+        .output()
+        .unwrap();
+    ends_with(&missing, 1);
+    assert!(
+        stderr(&missing).contains("secretKey"),
+        "{}",
+        stderr(&missing)
+    );
+    assert!(
+        stderr(&missing).contains("TEST_SECRET_KEY"),
+        "{}",
+        stderr(&missing)
+    );
+
+    let wrong = stage
+        .command(&["apply", "--yes"])
+        .env("TEST_SECRET_KEY", "s3cr3t-text")
+        .output()
+        .unwrap();
+    ends_with(&wrong, 1);
+    assert!(stderr(&wrong).contains("credentials"), "{}", stderr(&wrong));
+    assert!(
+        !stderr(&wrong).contains("s3cr3t-text"),
+        "{}",
+        stderr(&wrong)
+    );
+    let doctor = stage
+        .command(&["doctor"])
+        .env("TEST_SECRET_KEY", "s3cr3t-text")
+        .output()
+        .unwrap();
+    ends_with(&doctor, 1);
+    assert!(
+        stdout(&doctor).contains("✗ credentials"),
+        "{}",
+        stdout(&doctor)
+    );
+
+    let refused = Stage::new(nobody, TOKYO).run(&["plan", "--timeout", "20s"]);
+    ends_with(&refused, 1);
+    assert!(
+        stderr(&refused).contains("127.0.0.1:9"),
+        "{}",
+        stderr(&refused)
+    );
+
+    let page = Stage::new(&html.endpoint, TOKYO).run(&["plan", "--timeout", "20s"]);
+    ends_with(&page, 1);
+    assert!(
+        stderr(&page).contains("not the vendor's API"),
+        "{}",
+        stderr(&page)
+    );
+}
+
+#[test]
+fn a_state_folder_in_use_names_its_holder_and_a_daemon_drains() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = Simulator::start(folder.path(), &["--phones", "2"]);
+    let stage = Stage::new(&simulator.endpoint, TOKYO);
+    let mut daemon = stage
+        .command(&["run"])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = String::new();
+    BufReader::new(daemon.stderr.take().unwrap())
+        .read_line(&mut said)
+        .unwrap();
+    assert!(said.starts_with("running"), "{said}");
+
+    let second = stage.run(&["apply", "--yes"]);
+    ends_with(&second, 6);
+    let pid = daemon.id().to_string();
+    assert!(
+        stderr(&second).contains(&pid),
+        "no {pid} in\n{}",
+        stderr(&second)
+    );
+    ends_with(&stage.run(&["plan"]), 0);
+    let none = stage.run(&["resolve", "op-999", "--happened"]);
+    ends_with(&none, 1);
+    assert!(stderr(&none).contains("op-999"), "{}", stderr(&none));
+
+    interrupt(&daemon);
+    assert_eq!(daemon.wait().unwrap().code(), Some(0));
+    let after = stage.run(&["resolve", "op-999", "--happened"]);
+    ends_with(&after, 1);
+    ends_with(&stage.run(&["apply", "--yes"]), 0);
+}
+
+#[test]
+fn a_damaged_journal_is_named_and_nothing_happens() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = Simulator::start(folder.path(), &["--phones", "1"]);
+    let stage = Stage::new(&simulator.endpoint, TOKYO);
+    fs::create_dir(stage.path().join("state")).unwrap();
+    fs::write(
+        stage.path().join("state/journal.db"),
+        "no database, but some text",
+    )
+    .unwrap();
+    let output = stage.run(&["apply", "--yes"]);
+    ends_with(&output, 1);
+    assert!(
+        stderr(&output).contains("journal.db"),
+        "{}",
+        stderr(&output)
+    );
+    assert!(stderr(&output).contains("hint"), "{}", stderr(&output));
+}
+
+#[test]
+fn time_outs_and_interruptions_have_their_own_codes_and_can_be_gone_on_from() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulator = Simulator::start(folder.path(), &["--phones", "2", "--job-time", "3s"]);
+    let stage = Stage::new(&simulator.endpoint, TOKYO);
+    let mut child = stage
+        .command(&["apply", "--yes"])
+        .stderr(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    assert!(lines.any(|line| line.unwrap().contains("open jobs 2")));
+    interrupt(&child);
+    let rest: Vec<String> = lines.map(Result::unwrap).collect();
+    assert_eq!(child.wait().unwrap().code(), Some(130), "{rest:#?}");
+
+    stage.wish(
+        &simulator.endpoint,
+        "  desired: { timezone: Europe/Berlin }\n",
+    );
+    ends_with(&stage.run(&["apply", "--yes", "--timeout", "1500ms"]), 124);
+    ends_with(&stage.run(&["apply", "--yes"]), 0);
+    ends_with(&stage.run(&["plan", "--detailed-exitcode"]), 0);
 }

@@ -269,7 +269,9 @@ impl Core {
         if let Some(at) = plan.again_at {
             self.look_again(ix, at.max(Timestamp(now.0 + 1)));
         }
-        self.state_mut(ix).plan = plan;
+        let after = plan.chain.len();
+        let before = std::mem::replace(&mut self.state_mut(ix).plan, plan);
+        self.tally.replanned(before.chain.len(), after);
         self.stand(ix, now);
         self.note_converged(ix);
     }

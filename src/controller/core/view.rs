@@ -45,6 +45,14 @@ pub struct PhoneReport {
     pub plan: crate::plan::phone::PhonePlan,
 }
 
+impl Tally {
+    /// A phone's chain has another length now.
+    pub(super) fn replanned(&mut self, before: usize, after: usize) {
+        let steps = |length: usize| u64::try_from(length).unwrap_or(u64::MAX);
+        self.steps = (self.steps + steps(after)).saturating_sub(steps(before));
+    }
+}
+
 impl Core {
     pub(super) fn classify(&mut self, ix: PhoneIx, now: Timestamp) {
         let class = self.class_of(ix, now);
@@ -93,7 +101,9 @@ impl Core {
             let gate = self.accounts[phone.account.0].gate.is_some();
             let asked = phone.read_after.iter().any(|after| *after > now);
             let missing = phone.missed.is_some();
-            return if gate || asked || missing {
+            // A preview only reads: what it has not read yet, nobody works on.
+            let preview = self.stance == Stance::Preview;
+            return if gate || asked || missing || preview {
                 Class::NotRead
             } else {
                 Class::Working
@@ -111,6 +121,7 @@ impl Core {
         let count = |class: Class| self.tally.counts[class as usize];
         Progress {
             revision: self.fleet.revision.to_string(),
+            activity: self.activity().to_owned(),
             phones: self
                 .tally
                 .counts
@@ -167,7 +178,6 @@ impl Core {
     pub fn progress(&self, now: Timestamp) -> Progress {
         let mut progress = Progress {
             at: now,
-            activity: self.activity().to_owned(),
             ..self.counts()
         };
         progress.steps_left = 0;
