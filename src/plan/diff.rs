@@ -12,7 +12,7 @@ use crate::model::attribute::Attribute;
 use crate::model::capability::{Capabilities, Capability, Cost, Costs, Pattern, ReadMethod, Stage};
 use crate::model::condition::{Cause, Reason};
 use crate::model::desired::{AppPolicy, Desired, Fingerprints, Wanted};
-use crate::model::id::{Fingerprint, WishDigest};
+use crate::model::id::{Fingerprint, Package, WishDigest};
 use crate::model::observed::{AppState, PHONE_READS, ReadKind};
 use crate::model::value::{AppWish, Value, Wish};
 
@@ -20,6 +20,8 @@ use crate::model::value::{AppWish, Value, Wish};
 #[derive(Clone, Debug)]
 pub struct Prepared {
     facts: Box<[Facts]>,
+    /// Digest of what an exclusive policy wishes of an app that nobody named.
+    absent: WishDigest,
 }
 
 #[derive(Clone, Debug)]
@@ -64,8 +66,19 @@ impl Prepared {
         });
         Self {
             facts: facts.collect(),
+            absent: match desired.app_policy {
+                AppPolicy::Exclusive => digest(&ABSENT),
+                AppPolicy::Additive => WishDigest(0),
+            },
         }
     }
+}
+
+const ABSENT: Wish = Wish::Set(Value::App(AppWish::Absent));
+
+/// What `appPolicy: exclusive` itself stands under among what agrees (`app/*`): on a phone where no stray is. Strays that come after that are drift.
+pub fn policy_attribute() -> Attribute {
+    Attribute::App(Package::new("*"))
 }
 
 /// A set of reads.
@@ -134,7 +147,9 @@ pub(super) fn compare(
 ) -> Compared {
     let reader = Reader::new(input, open);
     let mut compared = Compared::default();
-    compared.in_sync.reserve_exact(prepared.facts.len());
+    compared.in_sync.reserve_exact(
+        prepared.facts.len() + usize::from(input.desired.app_policy == AppPolicy::Exclusive),
+    );
     if !reader.listed() {
         compared.unread = compared.unread.with(ReadKind::Listing);
     }
@@ -158,7 +173,7 @@ pub(super) fn compare(
         compared.take(input, &subject, verdict);
     }
     if input.desired.app_policy == AppPolicy::Exclusive {
-        strays(input, &reader, &mut compared);
+        strays(prepared.absent, input, &reader, &mut compared);
     }
     compared
 }
@@ -246,7 +261,12 @@ fn cause(
 }
 
 /// Third-party apps that nobody named, where the policy is `exclusive`.
-fn strays(input: &PhoneInput<'_>, reader: &Reader<'_>, compared: &mut Compared) {
+fn strays(
+    absent: WishDigest,
+    input: &PhoneInput<'_>,
+    reader: &Reader<'_>,
+    compared: &mut Compared,
+) {
     let rows = input.capabilities.attributes;
     let Some(row) = rows.iter().find(|row| row.pattern == Pattern::App) else {
         return;
@@ -261,15 +281,18 @@ fn strays(input: &PhoneInput<'_>, reader: &Reader<'_>, compared: &mut Compared) 
         compared.unread = compared.unread.with(kind);
         return;
     };
-    let wish = Wish::Set(Value::App(AppWish::Absent));
-    let absent = digest(&wish);
+    let mut clean = true;
     for app in apps.iter() {
         // Where the read does not tell whether an app is part of the system, it counts as part of it: a system app is never removed.
         if app.system != Some(false) || input.desired.ignored_apps.contains(&app.package) {
             continue;
         }
         let attribute = Attribute::App(app.package.clone());
-        if input.desired.attributes.contains_key(&attribute) || input.assumed.contains(&attribute) {
+        if input.desired.attributes.contains_key(&attribute) {
+            continue;
+        }
+        clean = false;
+        if input.assumed.contains(&attribute) {
             continue;
         }
         if reader.open.disturbed(&attribute, row, at) {
@@ -280,9 +303,9 @@ fn strays(input: &PhoneInput<'_>, reader: &Reader<'_>, compared: &mut Compared) 
             held: (app.state == AppState::InProgress).then(|| in_progress(&attribute)),
             change: Change {
                 from: Some(installed_as(app)),
-                to: wish.clone(),
+                to: ABSENT,
                 digest: absent,
-                cause: cause(input, &attribute, absent, false),
+                cause: stray_cause(input, &attribute, absent),
                 // The policy is the group's: it has no line of its own.
                 origin: input.group.origin.clone(),
                 costs: Costs::of(&[Cost::AppData]),
@@ -290,6 +313,21 @@ fn strays(input: &PhoneInput<'_>, reader: &Reader<'_>, compared: &mut Compared) 
                 attribute,
             },
         });
+    }
+    if clean {
+        compared.in_sync.push((policy_attribute(), absent));
+    }
+}
+
+/// A stray is drift where the policy was in force on the phone already, unless it was managed under a line of its own until now.
+fn stray_cause(input: &PhoneInput<'_>, attribute: &Attribute, absent: WishDigest) -> Cause {
+    let named = input
+        .history
+        .is_some_and(|history| history.converged.contains_key(attribute));
+    if named {
+        cause(input, attribute, absent, false)
+    } else {
+        cause(input, &policy_attribute(), absent, false)
     }
 }
 

@@ -128,6 +128,12 @@ static ROWS: &[Capability] = &[
         Stage::Live,
     ),
     row(
+        Pattern::Adb,
+        ReadMethod::By(ReadKind::Usage),
+        Write::No,
+        Stage::Live,
+    ),
+    row(
         Pattern::App,
         ReadMethod::By(ReadKind::Apps),
         Write::App {

@@ -95,7 +95,8 @@ pub struct PhonePlan {
     /// Reads that are missing or too old to decide on, sorted. What only has to be read back after a write of ours is named here once the chain is
     /// empty: one closing read-back a chain. Costly next steps need to know whether the phone is in use (`Usage`).
     pub unread: Vec<ReadKind>,
-    /// Managed attributes that were compared and agree, with the digest of the wish. Write-only ones agree by fingerprint.
+    /// Managed attributes that were compared and agree, with the digest of the wish. Write-only ones agree by fingerprint. An exclusive policy agrees as
+    /// [`diff::policy_attribute`] where no stray app is.
     pub in_sync: Vec<(Attribute, WishDigest)>,
     /// Attributes about which nothing is known: write-only ones without a journal, and those that a read should tell and did not.
     pub unknown: Vec<Attribute>,
@@ -289,6 +290,8 @@ fn afterwards(input: &PhoneInput<'_>, plan: &PhonePlan) -> Vec<Attribute> {
     plan.in_sync
         .iter()
         .map(|(attribute, _)| attribute)
+        // No restart or wipe puts a stray app there.
+        .filter(|attribute| **attribute != diff::policy_attribute())
         .filter(|attribute| {
             input
                 .capabilities

@@ -6,6 +6,7 @@
 use super::diff::{Facts, Print};
 use super::gate::OpenWork;
 use super::phone::{Catalogue, PhoneInput};
+use super::shows::{is_default, text_agrees};
 use super::version::{installed_as, version_fits, version_of};
 use crate::model::attribute::Attribute;
 use crate::model::capability::{Capability, ReadMethod};
@@ -209,12 +210,14 @@ impl<'a> Reader<'a> {
 
     fn by_value(&self, subject: &Subject<'_>, observed: &Observed) -> Verdict {
         let value = match &subject.wanted.wish {
-            Wish::Reset => return Verdict::of(*observed == Observed::Missing, observed),
+            Wish::Reset => {
+                return Verdict::of(is_default(subject.attribute, observed), observed);
+            }
             Wish::Set(value) => value,
         };
         match value {
             Value::Text(text) => Verdict::of(
-                matches!(observed, Observed::Text(other) if other == text),
+                matches!(observed, Observed::Text(other) if text_agrees(subject.attribute, text, other)),
                 observed,
             ),
             Value::Flag(flag) => Verdict::of(

@@ -1,5 +1,7 @@
 //! Whether what was read of one attribute is what an operation wrote.
 //!
+//! Also what both kinds of comparing share: what a reset looks like, and when two texts are the same value.
+//!
 //! Invariants: only readable values are judged; a value that was not told does not show. Not here: what is desired now (`phone`): an operation is
 //! judged by what it wrote, even after the manifests changed.
 
@@ -24,16 +26,44 @@ pub fn shows(sight: &Sight, attribute: &Attribute, wish: &Wish, catalogue: &Cata
         return false;
     };
     match (wish, &seen.value) {
-        (Wish::Reset, Observed::Missing) => true,
-        (Wish::Set(Value::Text(wanted)), Observed::Text(text)) => wanted == text,
+        (Wish::Reset, observed) => is_default(attribute, observed),
+        (Wish::Set(Value::Text(wanted)), Observed::Text(text)) => {
+            text_agrees(attribute, wanted, text)
+        }
         (Wish::Set(Value::Flag(wanted)), Observed::Flag(flag)) => wanted == flag,
         (Wish::Set(Value::Bandwidth(wanted)), Observed::Bandwidth(limits)) => wanted == limits,
         (Wish::Set(Value::Sim(wanted)), Observed::Sim(fields)) => sim_shows(wanted, fields),
         (Wish::Set(Value::Image(wanted)), Observed::Image { id, version }) => {
             image_shows(wanted, id.as_ref(), version.as_ref(), catalogue)
         }
-        (Wish::Reset | Wish::Set(_), _) => false,
+        (Wish::Set(_), _) => false,
     }
+}
+
+/// Whether this is what an attribute shows after a reset: nothing, and for ADB that it is off.
+pub(super) fn is_default(attribute: &Attribute, observed: &Observed) -> bool {
+    *observed == Observed::Missing
+        || (*attribute == Attribute::Adb && *observed == Observed::Flag(false))
+}
+
+/// Whether an observed text is the wished one. A language wished without a region agrees with every region of it: vendors add one of their own
+/// (ArmCloud reads `zh-CN` back where `zh` was written).
+pub(super) fn text_agrees(attribute: &Attribute, wanted: &str, told: &str) -> bool {
+    wanted == told
+        || (*attribute == Attribute::Language
+            && !names_region(wanted)
+            && told
+                .strip_prefix(wanted)
+                .is_some_and(|rest| rest.starts_with('-')))
+}
+
+/// Whether a BCP 47 tag in canonical form names a region: two letters or three digits after the language.
+fn names_region(tag: &str) -> bool {
+    tag.split('-').skip(1).any(|part| match part.len() {
+        2 => part.bytes().all(|byte| byte.is_ascii_alphabetic()),
+        3 => part.bytes().all(|byte| byte.is_ascii_digit()),
+        _ => false,
+    })
 }
 
 fn app_shows(read: bool, installed: Option<&InstalledApp>, wish: &Wish) -> bool {
@@ -87,5 +117,44 @@ fn image_shows(
                 .and_then(|image| image.version.as_ref());
             version == Some(wanted) || listed == Some(wanted)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::observed::Seen;
+    use crate::model::stamp::Timestamp;
+
+    fn after(attribute: Attribute, value: Observed, wish: &Wish) -> bool {
+        let mut sight = Sight::default();
+        let at = Timestamp(1);
+        sight.values.insert(attribute.clone(), Seen { value, at });
+        shows(&sight, &attribute, wish, &Catalogue::default())
+    }
+
+    #[test]
+    fn adb_that_is_off_shows_a_reset() {
+        assert!(after(Attribute::Adb, Observed::Flag(false), &Wish::Reset));
+        assert!(after(Attribute::Adb, Observed::Missing, &Wish::Reset));
+        assert!(!after(Attribute::Adb, Observed::Flag(true), &Wish::Reset));
+        let running = Attribute::Running(crate::model::id::Package::new("com.example.maps"));
+        assert!(!after(running, Observed::Flag(false), &Wish::Reset));
+    }
+
+    #[test]
+    fn a_language_without_a_region_agrees_with_any_region() {
+        let agrees = |wanted, told| text_agrees(&Attribute::Language, wanted, told);
+        assert!(agrees("zh", "zh"));
+        assert!(agrees("zh", "zh-CN"));
+        assert!(agrees("zh-Hant", "zh-Hant-TW"));
+        assert!(agrees("es", "es-419"));
+        assert!(!agrees("zh-CN", "zh"));
+        assert!(!agrees("zh-CN", "zh-TW"));
+        assert!(!agrees("es-419", "es-419-x-a"));
+        assert!(!agrees("zh", "zha"));
+        assert!(!agrees("de", "zh-CN"));
+        let property = Attribute::Property("persist.a".into());
+        assert!(!text_agrees(&property, "zh", "zh-CN"));
     }
 }

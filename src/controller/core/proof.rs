@@ -7,11 +7,13 @@ use super::member::Claimed;
 use super::{AccountIx, Core, PhoneIx, Stance};
 use crate::model::attribute::Attribute;
 use crate::model::capability::ReadMethod;
+use crate::model::desired::{AppPolicy, Desired};
 use crate::model::id::{OperationId, PhoneId, WishDigest};
 use crate::model::observed::ReadKind;
 use crate::model::operation::{Intent, Phase, PhaseEvent};
 use crate::model::record::Record;
 use crate::model::stamp::Timestamp;
+use crate::plan::diff::policy_attribute;
 use crate::plan::phone::digest;
 use crate::plan::shows::shows;
 use std::sync::Arc;
@@ -317,8 +319,18 @@ impl Core {
             .map(|(attribute, digest)| (attribute.clone(), Some(*digest)))
             .collect();
         if let Some(history) = history {
+            let rid = phone
+                .plan
+                .in_sync
+                .last()
+                .is_some_and(|(attribute, _)| *attribute == policy_attribute());
             let released = history.converged.keys().filter(|attribute| {
-                !desired.attributes.contains_key(attribute) && !is_policy(&desired, attribute)
+                let stray = rid && matches!(attribute, Attribute::App(_));
+                match standing(&desired, attribute) {
+                    Standing::Named => false,
+                    Standing::Policy => stray && **attribute != policy_attribute(),
+                    Standing::Released => true,
+                }
             });
             row.extend(released.map(|attribute| (attribute.clone(), None)));
         }
@@ -348,8 +360,62 @@ impl Core {
     }
 }
 
-/// Apps that an exclusive policy removes are not attributes the manifests name.
-fn is_policy(desired: &crate::model::desired::Desired, attribute: &Attribute) -> bool {
-    matches!(attribute, Attribute::App(_))
-        && desired.app_policy == crate::model::desired::AppPolicy::Exclusive
+/// How the manifests speak of an attribute that converged before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It is named.
+    Named,
+    /// `appPolicy: exclusive` itself, or an app that it removes.
+    Policy,
+    /// Nothing is said of it any more.
+    Released,
+}
+
+pub(super) fn standing(desired: &Desired, attribute: &Attribute) -> Standing {
+    if desired.attributes.contains_key(attribute) {
+        return Standing::Named;
+    }
+    match (desired.app_policy, attribute) {
+        (AppPolicy::Exclusive, Attribute::App(package))
+            if !desired.ignored_apps.contains(package) =>
+        {
+            Standing::Policy
+        }
+        (AppPolicy::Exclusive | AppPolicy::Additive, _) => Standing::Released,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::desired::{Origin, Wanted};
+    use crate::model::value::{AppWish, Value, Wish};
+
+    #[test]
+    fn an_exclusive_policy_is_released_when_it_goes_and_its_apps_are_not_while_it_stands() {
+        let origin = Origin {
+            file: "fleet.yaml".into(),
+            line: 1,
+            column: 1,
+        };
+        let named: Attribute = "app/com.named".parse().unwrap();
+        let wish = Wish::Set(Value::App(AppWish::Absent));
+        let mut desired = Desired {
+            group: "qa".into(),
+            attributes: [(named.clone(), Wanted { wish, origin })].into(),
+            app_policy: AppPolicy::Exclusive,
+            ignored_apps: vec!["com.lent".into()],
+        };
+        let other: Attribute = "app/com.other".parse().unwrap();
+        let lent: Attribute = "app/com.lent".parse().unwrap();
+        let all = [named, policy_attribute(), other, lent, Attribute::Timezone];
+        let of = |desired: &Desired| all.each_ref().map(|attribute| standing(desired, attribute));
+        use Standing::{Named, Policy, Released};
+        assert_eq!(of(&desired), [Named, Policy, Policy, Released, Released]);
+        desired.app_policy = AppPolicy::Additive;
+        assert_eq!(
+            of(&desired),
+            [Named, Released, Released, Released, Released]
+        );
+    }
 }

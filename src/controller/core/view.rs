@@ -4,6 +4,7 @@
 
 use super::account::{PageState, Purpose};
 use super::member::Claimed;
+use super::proof::{Standing, standing};
 use super::{Core, PhoneIx, Stance, Work};
 use crate::controller::progress::Progress;
 use crate::model::attribute::Attribute;
@@ -408,7 +409,7 @@ impl Core {
         let gone: Vec<Attribute> = history
             .converged
             .keys()
-            .filter(|attribute| !desired.attributes.contains_key(attribute))
+            .filter(|attribute| standing(desired, attribute) == Standing::Released)
             .cloned()
             .collect();
         (!gone.is_empty()).then_some(gone)

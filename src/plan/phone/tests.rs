@@ -190,6 +190,18 @@ fn a_reset_agrees_with_nothing_there() {
 }
 
 #[test]
+fn adb_that_is_off_and_a_language_with_a_region_agree() {
+    let plan = Scene::new()
+        .wish("adb", Wish::Reset)
+        .shows("adb", Observed::Flag(false))
+        .wish("language", text("zh"))
+        .shows("language", Observed::Text("zh-CN".into()))
+        .plan();
+    assert!(plan.is_converged(), "{plan:?}");
+    assert_eq!(plan.in_sync.len(), 2);
+}
+
+#[test]
 fn costs_need_an_allowance() {
     let mut scene = much();
     scene.allowed = Costs::NONE;
@@ -609,6 +621,41 @@ fn an_exclusive_policy_removes_strangers_but_no_system_app() {
     waits app/com.stray CostNotAllowed: costs appData; group qa allows no costs now
     ");
     assert!(scene.allows(&[Cost::AppData]).plan().next().is_some());
+}
+
+#[test]
+fn a_stray_that_comes_under_an_exclusive_policy_is_drift_and_waits_for_a_person() {
+    let mut scene = Scene::new().allows(&[Cost::AppData]);
+    scene.desired.app_policy = crate::model::desired::AppPolicy::Exclusive;
+    let mut scene = scene.apps(vec![installed("com.stray", "1")]);
+    assert_eq!(scene.plan().in_sync, []);
+    scene = scene.apps(vec![]);
+    let agreed = scene.plan().in_sync;
+    assert_eq!(agreed, [(diff::policy_attribute(), digest(&absent()))]);
+
+    let converged = &mut scene.history.as_mut().unwrap().converged;
+    converged.extend(agreed);
+    converged.insert("app/com.dropped".parse().unwrap(), digest(&wants_maps()));
+    let scene = scene.apps(vec![
+        installed("com.dropped", "1"),
+        installed("com.stray", "1"),
+    ]);
+    assert_snapshot!(short(&scene.plan()), @r"
+    change app/com.dropped Intended appData
+    change app/com.stray Corrective appData
+    step removeApp app/com.dropped
+    waits app/com.stray CostNotAllowed: repairing drift would cost appData: a person must decide
+    ");
+}
+
+#[test]
+fn an_exclusive_policy_is_not_judged_on_an_old_reading() {
+    let mut scene = Scene::new().apps(vec![]);
+    scene.desired.app_policy = crate::model::desired::AppPolicy::Exclusive;
+    scene.sight.floor[ReadKind::Apps.slot().unwrap()] = NOW;
+    let plan = scene.plan();
+    assert_eq!(plan.in_sync, []);
+    assert_eq!(plan.unread, [ReadKind::Apps]);
 }
 
 #[test]
