@@ -182,6 +182,9 @@ impl From<DaemonError> for CliError {
                 Self::from_error(Exit::Before, &problem).hint("please report it, with the state folder")
             }
             problem @ DaemonError::Setup { .. } => Self::from_error(Exit::Before, &problem),
+            problem @ DaemonError::Orphans(_) => Self::from_error(Exit::Before, &problem).hint(
+                "put the account back until they have ended: their jobs cannot be followed without it",
+            ),
             problem @ DaemonError::AfterChanges(_) => Self::from_error(Exit::After, &problem).hint(
                 "the journal is consistent up to the last change it could write; free space or mend the disk, then run again",
             ),

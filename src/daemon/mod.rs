@@ -14,7 +14,7 @@ use crate::controller::driver::DriverError;
 use crate::controller::progress::Progress;
 use crate::journal::JournalError;
 use crate::manifest::{Finding, ReadError};
-use crate::model::id::{AccountName, PhoneKey};
+use crate::model::id::{AccountName, OperationId, PhoneKey};
 use crate::model::observed::{InstalledApp, Listed, Seen};
 use crate::model::settings::Settings;
 use crate::provider::CallError;
@@ -108,9 +108,22 @@ pub enum DaemonError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Work is open at an account that the manifests no longer have.
+    #[error("{} are open at an account that the manifests no longer have", names(.0))]
+    Orphans(Vec<OperationId>),
     /// A phone, account or operation the command names is unknown.
     #[error("{0}")]
     Unknown(String),
+}
+
+fn names(operations: &[OperationId]) -> String {
+    let names: Vec<String> = operations.iter().take(5).map(ToString::to_string).collect();
+    let more = operations.len().saturating_sub(names.len());
+    if more == 0 {
+        names.join(", ")
+    } else {
+        format!("{} and {more} more operations", names.join(", "))
+    }
 }
 
 /// What the provider lists, read once.

@@ -100,6 +100,10 @@ impl Session {
         };
         let Accounts { providers, setups } = accounts;
         let core = Core::new(start, Arc::new(fleet), setups, now);
+        let orphans = core.orphans();
+        if lock && !orphans.is_empty() {
+            return Err(DaemonError::Orphans(orphans));
+        }
         let driver = Driver::new(core, journal, providers.clone(), Arc::clone(&clock));
         let never = Timestamp::default();
         Ok(Self {

@@ -157,6 +157,27 @@ impl Session {
                 return Ok(());
             }
         };
+        let kept = |identity: &crate::model::id::VendorIdentity| {
+            fleet
+                .accounts
+                .values()
+                .any(|account| account.identity == *identity)
+        };
+        let orphans = self
+            .driver
+            .core()
+            .ledger()
+            .operations
+            .values()
+            .filter(|state| !kept(&state.intent.identity))
+            .count();
+        if orphans > 0 {
+            tracing::error!(
+                orphans,
+                "The manifests drop an account at which work is open; the last good ones stay until it has ended"
+            );
+            return Ok(());
+        }
         match assembly::open_accounts(&fleet, &self.outfit) {
             Ok(accounts) => {
                 tracing::info!(revision = %fleet.revision, "The manifests changed");

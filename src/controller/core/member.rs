@@ -79,6 +79,22 @@ impl Core {
                 for (second, calls) in recent {
                     account.budget.used(Timestamp(second * 1000 + 999), *calls);
                 }
+                // The last second before a crash is not in the journal: it counts as used up.
+                if let Some(last) = called
+                    .keys()
+                    .next_back()
+                    .filter(|last| now.0 / 1000 - **last < 61)
+                {
+                    let documented = account.setup.capabilities.limits.requests_per_second;
+                    let most = account
+                        .setup
+                        .limits
+                        .requests_per_second
+                        .map_or(documented, |lowered| lowered.min(documented));
+                    account
+                        .budget
+                        .used(Timestamp((last + 1) * 1000 + 999).min(now), most);
+                }
             }
             self.account_index
                 .insert(account.setup.name.clone(), AccountIx(self.accounts.len()));

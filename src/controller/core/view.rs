@@ -87,7 +87,12 @@ impl Core {
         if can_go_on && self.stance != Stance::Preview {
             return Class::Working;
         }
+        let used = plan
+            .waiting
+            .iter()
+            .any(|waiting| waiting.reason == Reason::InUse);
         match worst {
+            Some(Actor::Time) if used => return Class::Vendor,
             Some(Actor::Operator) => return Class::Operator,
             Some(Actor::Vendor) => return Class::Vendor,
             Some(Actor::Time) => return Class::Working,
@@ -121,6 +126,7 @@ impl Core {
     pub fn counts(&self) -> Progress {
         let count = |class: Class| self.tally.counts[class as usize];
         Progress {
+            activity: self.activity().to_owned(),
             revision: self.fleet.revision.to_string(),
             activity: self.activity().to_owned(),
             phones: self
@@ -300,6 +306,16 @@ impl Core {
         self.accounts
             .iter()
             .any(|account| account.jobs.values().any(changes))
+    }
+
+    /// Operations that are open at an account the fleet no longer has: nobody could follow them.
+    pub fn orphans(&self) -> Vec<crate::model::id::OperationId> {
+        self.ledger
+            .operations
+            .keys()
+            .filter(|operation| self.account_of(**operation).is_none())
+            .copied()
+            .collect()
     }
 
     /// No request of ours is without an answer.
