@@ -14,7 +14,7 @@ use super::stop::Stop;
 use crate::controller::core::PhoneReport;
 use crate::daemon::{Options, Session};
 use crate::journal::history::{self, HistoryRow};
-use crate::manifest;
+use crate::manifest::{self, LoadOptions};
 use crate::model::attribute::Attribute;
 use crate::model::capability::{Capabilities, ReadMethod};
 use crate::model::desired::{Desired, Mode, Wanted};
@@ -133,8 +133,12 @@ pub async fn run(args: Args, global: &Global, output: &Output) -> Result<Exit, C
 fn find(args: &Args, options: &Options) -> Result<PhoneKey, CliError> {
     let bundle = manifest::read_paths(&options.manifests)?;
     let now = TokioClock::system().now();
-    let fleet =
-        manifest::load(&bundle, &registry::capabilities, now).map_err(CliError::manifests)?;
+    let load = LoadOptions {
+        allow_plain_http: options.allow_plain_http,
+        ..LoadOptions::default()
+    };
+    let fleet = manifest::load_with(&bundle, &registry::capabilities, now, &load)
+        .map_err(CliError::manifests)?;
     if let Some(key) = fleet.find_phone(&args.phone) {
         return Ok(key);
     }

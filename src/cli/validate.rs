@@ -5,7 +5,7 @@
 use super::error::{CliError, Exit};
 use super::options::Manifests;
 use super::output::{Format, Output, counted};
-use crate::manifest::{self, Finding};
+use crate::manifest::{self, Finding, LoadOptions};
 use crate::model::fleet::Fleet;
 use crate::provider::registry;
 use crate::time::clock::{Clock, TokioClock};
@@ -25,7 +25,11 @@ pub struct Args {
 pub fn run(args: &Args, output: &Output) -> Result<Exit, CliError> {
     let bundle = manifest::read_paths(&args.manifests.paths()?)?;
     let now = TokioClock::system().now();
-    match manifest::load(&bundle, &registry::capabilities, now) {
+    let options = LoadOptions {
+        allow_plain_http: args.manifests.allow_plain_http,
+        ..LoadOptions::default()
+    };
+    match manifest::load_with(&bundle, &registry::capabilities, now, &options) {
         Ok(fleet) => {
             report(&fleet, output)?;
             Ok(Exit::Done)

@@ -8,7 +8,7 @@ use crate::controller::core::AccountSetup;
 use crate::journal::sqlite::SqliteJournal;
 use crate::journal::state::KeptFile;
 use crate::journal::{Journal, MemoryJournal, sqlite, state};
-use crate::manifest::{self, Bundle, Finding, SourceFile};
+use crate::manifest::{self, Bundle, Finding, LoadOptions, SourceFile};
 use crate::model::desired::Fingerprints;
 use crate::model::fleet::Fleet;
 use crate::model::id::{AccountName, PhoneKey};
@@ -77,8 +77,11 @@ pub(super) fn load(
     options: &Options,
     now: Timestamp,
 ) -> Result<Fleet, Vec<Finding>> {
-    let _ = options;
-    manifest::load(bundle, &registry::capabilities, now)
+    let options = LoadOptions {
+        allow_plain_http: options.allow_plain_http,
+        ..LoadOptions::default()
+    };
+    manifest::load_with(bundle, &registry::capabilities, now, &options)
 }
 
 /// Opens every account; sends nothing.

@@ -128,7 +128,6 @@ impl Core {
         Progress {
             activity: self.activity().to_owned(),
             revision: self.fleet.revision.to_string(),
-            activity: self.activity().to_owned(),
             phones: self
                 .tally
                 .counts
