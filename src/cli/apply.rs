@@ -13,6 +13,7 @@ use super::stop::Stop;
 use crate::controller::progress::Progress;
 use crate::daemon::{Ending, Session};
 use crate::model::condition::Reason;
+use crate::model::id::PhoneKey;
 use crate::model::operation::Outcome;
 use crate::plan::phone::Approval;
 use crate::plan::preview::Plan;
@@ -69,6 +70,9 @@ pub async fn run(args: Args, global: &Global, output: &Output) -> Result<Exit, C
     if plan.has_work() && !args.yes {
         ask(&plan, &approval, &stop, output).await?;
     }
+    if let Some(phones) = &approval.phones {
+        meter.expect(steps_on(&plan, phones));
+    }
     let ending = session.apply(approval, args.timeout, meter.sink()).await;
     meter.finish();
     let ending = ending?;
@@ -83,6 +87,13 @@ fn approve(plan: &Plan, max_phones: Option<usize>) -> Approval {
         costly: plan.costly(),
         phones: max_phones.map(|most| plan.changing_phones().into_iter().take(most).collect()),
     }
+}
+
+/// Steps of the plan on these phones.
+fn steps_on(plan: &Plan, phones: &BTreeSet<PhoneKey>) -> u64 {
+    let chosen = plan.steps.iter().flat_map(|step| &step.phones);
+    let chosen = chosen.filter(|phone| phones.contains(*phone)).count();
+    u64::try_from(chosen).unwrap_or(u64::MAX)
 }
 
 /// Asks, and takes nothing but "yes".
@@ -194,15 +205,15 @@ fn report(ending: &Ending, progress: &Progress, output: &Output) -> Result<(), C
         .map(|(outcome, jobs)| format!("{} {}", outcome_name(*outcome), count(*jobs)))
         .collect();
     output.say(&format!(
-        "\njobs: {}; calls: {} reads, {} writes, {} polls, {} throttled",
+        "\njobs: {}; calls: {}, {}, {}, {} throttled",
         if outcomes.is_empty() {
             "none".to_owned()
         } else {
             outcomes.join(", ")
         },
-        count(progress.reads),
-        count(progress.writes),
-        count(progress.polls),
+        counted(progress.reads, "read"),
+        counted(progress.writes, "write"),
+        counted(progress.polls, "poll"),
         count(progress.throttled)
     ));
     if *ending != Ending::Converged {

@@ -311,12 +311,12 @@ impl Stage {
 
     fn done(&self, progress: &Progress) {
         self.output.say(&format!(
-            "{} converged: {} in sync, with {} reads, {} writes and {} polls",
+            "{} converged: {} in sync, with {}, {} and {}",
             mark(Mark::Good),
             counted(progress.in_sync, "phone"),
-            progress.reads,
-            progress.writes,
-            progress.polls
+            counted(progress.reads, "read"),
+            counted(progress.writes, "write"),
+            counted(progress.polls, "poll")
         ));
     }
 

@@ -27,8 +27,25 @@ struct State {
     said: String,
     activity: String,
     last: Progress,
-    /// Most steps that were left so far: what counts as all of the work.
+    /// Most steps that were left so far.
     most: u64,
+    /// Steps that are to be done, where that is not all of them.
+    expected: Option<u64>,
+}
+
+/// Steps of the work as far as a meter knows.
+#[derive(Clone, Copy, Debug)]
+struct Steps {
+    done: u64,
+    all: u64,
+}
+
+impl State {
+    fn steps(&self, left: u64) -> Steps {
+        let done = self.most.saturating_sub(left);
+        let all = self.expected.unwrap_or(self.most).max(done);
+        Steps { done, all }
+    }
 }
 
 impl Meter {
@@ -55,6 +72,12 @@ impl Meter {
             .clone()
     }
 
+    /// From now on the work is these steps only.
+    pub fn expect(&self, steps: u64) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.expected = Some(steps);
+    }
+
     /// Removes the bar.
     pub fn finish(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -68,17 +91,17 @@ impl Meter {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.last = progress.clone();
         state.most = state.most.max(progress.steps_left);
-        let most = state.most;
+        let steps = state.steps(progress.steps_left);
         if Output::watched() {
             let bar = state.bar.get_or_insert_with(|| self.new_bar());
-            let (done, all) = position(progress, most);
+            let (done, all) = position(progress, steps);
             bar.set_length(all);
             bar.set_position(done);
             bar.set_prefix(progress.activity.clone());
-            bar.set_message(counts(progress, most));
+            bar.set_message(counts(progress, steps));
             return;
         }
-        let line = format!("{}: {}", progress.activity, counts(progress, most));
+        let line = format!("{}: {}", progress.activity, counts(progress, steps));
         let due = state.activity != progress.activity
             || state
                 .said_at
@@ -94,7 +117,7 @@ impl Meter {
     fn new_bar(&self) -> ProgressBar {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         let bar = self.output.bars().add(bar);
-        let style = ProgressStyle::with_template("{prefix:>10} [{bar:32}] {msg}  {eta} left");
+        let style = ProgressStyle::with_template("{prefix:>10} [{bar:24}] {eta} left · {wide_msg}");
         bar.set_style(
             style
                 .unwrap_or_else(|_| ProgressStyle::default_bar())
@@ -107,15 +130,15 @@ impl Meter {
 
 /// Work done and work in all: steps when there are some, else reads. A step is done when its job was sent and nothing has to follow it; reading back
 /// is not counted.
-fn position(progress: &Progress, most: u64) -> (u64, u64) {
-    if most > 0 && progress.activity != "reading" {
-        (most.saturating_sub(progress.steps_left), most)
+fn position(progress: &Progress, steps: Steps) -> (u64, u64) {
+    if steps.all > 0 && progress.activity != "reading" {
+        (steps.done, steps.all)
     } else {
         (progress.reads, progress.reads + progress.reads_left)
     }
 }
 
-fn counts(progress: &Progress, most: u64) -> String {
+fn counts(progress: &Progress, steps: Steps) -> String {
     if progress.activity == "reading" {
         return format!(
             "{}, {} made, {} to go",
@@ -142,9 +165,8 @@ fn counts(progress: &Progress, most: u64) -> String {
             .filter(|(number, _)| *number > 0)
             .map(|(number, name)| format!("{name} {}", count(*number))),
     );
-    if most > 0 {
-        let (done, all) = position(progress, most);
-        parts.push(format!("steps {}/{}", count(done), count(all)));
+    if steps.all > 0 {
+        parts.push(format!("steps {}/{}", count(steps.done), count(steps.all)));
     }
     parts.join(" · ")
 }
@@ -188,14 +210,22 @@ mod tests {
             phones: 300,
             in_sync: 120,
             working: 180,
-            steps_done: 40,
-            steps_left: 60,
             ..Progress::default()
         };
+        let state = State {
+            most: 100,
+            ..State::default()
+        };
+        let steps = state.steps(60);
         assert_eq!(
-            counts(&progress, 100),
+            counts(&progress, steps),
             "120/300 in sync · working 180 · steps 40/100"
         );
-        assert_eq!(position(&progress, 100), (40, 100));
+        assert_eq!(position(&progress, steps), (40, 100));
+        let few = State {
+            expected: Some(50),
+            ..state
+        };
+        assert_eq!(position(&progress, few.steps(60)), (40, 50));
     }
 }

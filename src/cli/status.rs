@@ -8,7 +8,7 @@ use super::output::{Format, Output, clean, count, counted, span, strong, table};
 use super::progress::summary_line;
 use crate::controller::progress::Progress;
 use crate::journal::{sqlite, state};
-use crate::model::condition::Actor;
+use crate::model::condition::{Actor, Reason};
 use crate::model::operation::Phase;
 use crate::model::record::Ledger;
 use crate::model::stamp::Timestamp;
@@ -181,8 +181,14 @@ pub(crate) fn reasons(progress: &Progress, format: Format) -> String {
 /// Reasons, then the phones that need someone.
 pub(crate) fn needing(progress: &Progress, most: usize, format: Format) -> String {
     let mut text = reasons(progress, format);
-    let shown = progress.needing.iter().take(most);
-    let rows: Vec<Vec<String>> = shown
+    // Phones that were left out on purpose are many, and one is like the other.
+    let told = progress
+        .needing
+        .iter()
+        .filter(|(_, reason, _)| *reason != Reason::NotApproved);
+    let all = told.clone().count();
+    let rows: Vec<Vec<String>> = told
+        .take(most)
         .map(|(phone, reason, detail)| {
             vec![clean(&phone.to_string()), reason.to_string(), clean(detail)]
         })
@@ -195,13 +201,12 @@ pub(crate) fn needing(progress: &Progress, most: usize, format: Format) -> Strin
         "\n{}",
         table(format, &["phone", "waits as", "detail"], &rows)
     );
-    let all = progress.vendor + progress.operator;
-    let shown = u64::try_from(rows.len()).unwrap_or(u64::MAX);
-    if all > shown {
+    if all > rows.len() {
+        let more = u64::try_from(all - rows.len()).unwrap_or(u64::MAX);
         let _ = writeln!(
             text,
             "… and {} more (`--most N`); `phonefleet explain PHONE` tells about one",
-            count(all - shown)
+            count(more)
         );
     }
     text
@@ -219,7 +224,6 @@ pub(crate) fn actor_name(actor: Actor) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::condition::Reason;
     use crate::model::id::{AccountName, PhoneId, PhoneKey};
 
     #[test]

@@ -48,7 +48,7 @@ impl Session {
             .filter(|(name, _)| account.is_none_or(|account| account == *name));
         for (name, provider) in chosen {
             let sights = self
-                .survey_account(provider.as_ref(), details, &progress)
+                .survey_account(name, provider.as_ref(), details, &progress)
                 .await
                 .map_err(|source| DaemonError::Unreadable {
                     account: name.clone(),
@@ -100,20 +100,25 @@ impl Session {
 
     async fn survey_account(
         &self,
+        name: &AccountName,
         provider: &dyn Provider,
         details: bool,
         progress: &ProgressSink,
     ) -> Result<BTreeMap<PhoneId, Sight>, CallError> {
         let limits = provider.capabilities().limits;
+        let lowered = self
+            .fleet()
+            .accounts
+            .get(name)
+            .map(|account| account.limits);
+        let lowered = lowered.unwrap_or_default();
+        let window = |documented: u32, lowered: Option<u32>, seconds| Window {
+            calls: lowered.map_or(documented, |lowered| lowered.min(documented)),
+            length: Duration::from_secs(seconds),
+        };
         let windows = vec![
-            Window {
-                calls: limits.requests_per_second,
-                length: Duration::from_secs(1),
-            },
-            Window {
-                calls: limits.requests_per_minute,
-                length: Duration::from_secs(60),
-            },
+            window(limits.requests_per_second, lowered.requests_per_second, 1),
+            window(limits.requests_per_minute, lowered.requests_per_minute, 60),
         ];
         let mut surveyor = Surveyor {
             provider,

@@ -540,7 +540,7 @@ fn a_fleet_is_planned_applied_and_then_in_sync() {
 
     let one = stage.run(&["apply", "--yes", "--max-phones", "1"]);
     ends_with(&one, 4);
-    assert!(stderr(&one).contains("NotApproved"), "{}", stderr(&one));
+    assert!(stderr(&one).contains("NotApproved  3 "), "{}", stderr(&one));
 
     let all = stage.run(&["apply", "--yes"]);
     ends_with(&all, 0);
