@@ -6,15 +6,24 @@ use super::error::{CliError, Exit};
 use super::options::duration;
 use super::output::Output;
 use super::stop::Stop;
+use crate::model::fleet::ProviderKind;
 use crate::sim::faults::Faults;
 use crate::sim::{Simulator, Spec, front, scenario};
 use crate::time::clock::{Clock, TokioClock};
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
+
+/// Providers that are simulated.
+const SURFACES: [ProviderKind; 3] = [
+    ProviderKind::ArmCloud,
+    ProviderKind::VmosCloud,
+    ProviderKind::VsPhone,
+];
 
 /// Arguments.
 #[derive(clap::Args, Clone, Debug)]
@@ -64,15 +73,22 @@ pub async fn run(args: Args, output: &Output) -> Result<Exit, CliError> {
     let simulator = Simulator::new(spec, clock.now());
     let (listener, address) = bind(listen).await?;
     let credentials = simulator.credentials();
+    // One host for all: the paths of a vendor's calls tell its surface.
+    let mut surfaces = BTreeMap::new();
+    let mut keys = BTreeMap::new();
+    for kind in SURFACES {
+        surfaces.insert(kind.as_str(), format!("http://{address}"));
+        keys.insert(
+            kind.as_str(),
+            json!({ "accessKey": credentials.access_key, "secretKey": credentials.secret_key }),
+        );
+    }
     output.json_line(&json!({
         "ready": true,
         "phones": phones,
         "seed": seed,
-        "surfaces": { "armcloud": format!("http://{address}") },
-        "credentials": { "armcloud": {
-            "accessKey": credentials.access_key,
-            "secretKey": credentials.secret_key,
-        } },
+        "surfaces": surfaces,
+        "credentials": keys,
     }))?;
     let mut receiver = stop.receiver();
     let asked = async move {

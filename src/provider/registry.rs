@@ -59,12 +59,10 @@ pub enum OpenError {
 /// What a provider can do; `None` while there is no adapter.
 pub fn capabilities(kind: ProviderKind) -> Option<&'static Capabilities> {
     match kind {
-        ProviderKind::ArmCloud => Some(armcloud::capabilities()),
-        ProviderKind::VmosCloud
-        | ProviderKind::VsPhone
-        | ProviderKind::Alibaba
-        | ProviderKind::KooPhone
-        | ProviderKind::Zenlayer => None,
+        ProviderKind::ArmCloud | ProviderKind::VmosCloud | ProviderKind::VsPhone => {
+            armcloud::capabilities(kind)
+        }
+        ProviderKind::Alibaba | ProviderKind::KooPhone | ProviderKind::Zenlayer => None,
     }
 }
 
@@ -74,11 +72,11 @@ pub fn capabilities(kind: ProviderKind) -> Option<&'static Capabilities> {
 /// No adapter, or a credential that cannot be resolved.
 pub fn open(account: &Account, outfit: Outfit) -> Result<Arc<dyn Provider>, OpenError> {
     match account.provider {
-        ProviderKind::ArmCloud => Ok(Arc::new(armcloud::ArmCloud::open(account, outfit)?)),
-        kind @ (ProviderKind::VmosCloud
-        | ProviderKind::VsPhone
-        | ProviderKind::Alibaba
-        | ProviderKind::KooPhone
-        | ProviderKind::Zenlayer) => Err(OpenError::Unsupported(kind)),
+        ProviderKind::ArmCloud | ProviderKind::VmosCloud | ProviderKind::VsPhone => {
+            Ok(Arc::new(armcloud::ArmCloud::open(account, outfit)?))
+        }
+        kind @ (ProviderKind::Alibaba | ProviderKind::KooPhone | ProviderKind::Zenlayer) => {
+            Err(OpenError::Unsupported(kind))
+        }
     }
 }

@@ -26,7 +26,6 @@ use crate::time::delay::jitter;
 use bytes::Bytes;
 use course::Due;
 use faults::Kind;
-use rate::Standing;
 use smol_str::SmolStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -209,13 +208,13 @@ fn receive(world: &mut World, request: &http::Request<Bytes>) -> Handled {
         world.report.throttled += 1;
         return handled(
             delay,
-            Outcome::Answer(armcloud::throttled(world.now, standing)),
+            Outcome::Answer(armcloud::throttled(world.now, standing, path)),
         );
     }
     if world.fault(Kind::Throttle, number) {
         return handled(
             delay,
-            Outcome::Answer(armcloud::throttled(world.now, standing)),
+            Outcome::Answer(armcloud::throttled(world.now, standing, path)),
         );
     }
     if world.fault(Kind::Html, number) {
@@ -247,17 +246,8 @@ fn receive(world: &mut World, request: &http::Request<Bytes>) -> Handled {
         let silent = number % 2 == 1;
         return handled(if silent { SILENCE } else { delay }, Outcome::Lost);
     }
-    handled(delay, Outcome::Answer(with_standing(answer, standing)))
-}
-
-/// Adds the rate limit headers that every answer carries.
-fn with_standing(mut answer: http::Response<Bytes>, standing: Standing) -> http::Response<Bytes> {
-    let headers = answer.headers_mut();
-    headers.insert("x-ratelimit-limit", standing.limit.into());
-    headers.insert("x-ratelimit-remaining", standing.remaining.into());
-    headers.insert("x-ratelimit-reset", standing.reset.into());
-    headers.insert("x-ratelimit-type", http::HeaderValue::from_static("qps"));
-    answer
+    let answer = armcloud::with_standing(answer, standing, path);
+    handled(delay, Outcome::Answer(answer))
 }
 
 #[cfg(test)]

@@ -8,4 +8,5 @@ mod crash;
 mod killed_writer;
 mod manifest;
 mod rig;
+mod sisters;
 mod tidy;

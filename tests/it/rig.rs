@@ -66,11 +66,16 @@ impl Rig {
         } else {
             format!("  limits: {limits}\n")
         };
+        self.account_at("armcloud", &limits);
+    }
+
+    /// Writes the Account at this provider with these further lines of its spec (indented by two).
+    pub(crate) fn account_at(&self, provider: &str, more: &str) {
         let folder = self.folder.path().display();
         self.write(
             "fleet/account.yaml",
             &format!(
-                "apiVersion: phonefleet/v1alpha1\nkind: Account\nmetadata: {{ name: lab }}\nspec:\n  provider: armcloud\n  endpoint: http://127.0.0.1:1\n  credentials:\n    accessKey: {{ file: {folder}/secret/access }}\n    secretKey: {{ file: {folder}/secret/key }}\n{limits}"
+                "apiVersion: phonefleet/v1alpha1\nkind: Account\nmetadata: {{ name: lab }}\nspec:\n  provider: {provider}\n  endpoint: http://127.0.0.1:1\n  credentials:\n    accessKey: {{ file: {folder}/secret/access }}\n    secretKey: {{ file: {folder}/secret/key }}\n{more}"
             ),
         );
     }

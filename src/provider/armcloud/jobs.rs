@@ -6,7 +6,8 @@
 use super::answer::cleaned;
 use super::convert::{AskedFor, some, some_id, unpaged};
 use super::errors;
-use super::table::{CATALOGUE_ROWS, call};
+use super::flavour::{Action, Flavour, Route};
+use super::table::CATALOGUE_ROWS;
 use super::wire::{Paged, Rows, Scalar, TaskBatchRow, TaskDetailRow, TaskRow};
 use crate::model::id::{JobId, PhoneId};
 use crate::model::stamp::Timestamp;
@@ -18,12 +19,13 @@ use std::collections::BTreeMap;
 
 /// What the answer to a call says of each phone. Phones without a row stay without one.
 pub(super) fn submission(
-    name: &str,
+    route: &Route,
     phones: &[PhoneId],
     answer: Option<Rows<TaskRow>>,
 ) -> Submission {
     let answer = answer.unwrap_or_default();
-    if let (call::LOCATION, Rows::Flag(done)) = (name, &answer) {
+    let name = route.name;
+    if let (Action::Location, Rows::Flag(done)) = (route.action, &answer) {
         let outcome = if *done {
             RowOutcome::Done
         } else {
@@ -46,7 +48,7 @@ pub(super) fn submission(
         let outcome = if failed {
             Some(RowOutcome::Refused(refusal(&row)))
         } else {
-            outcome(name, &row)
+            outcome(route.action, &row)
         };
         match outcome {
             Some(outcome) if taken.insert(phone.clone()) => rows.push((phone, outcome)),
@@ -77,9 +79,9 @@ pub(super) fn submission(
 }
 
 /// What one row says; `None`: nothing that could be followed.
-fn outcome(name: &str, row: &TaskRow) -> Option<RowOutcome> {
+fn outcome(action: Action, row: &TaskRow) -> Option<RowOutcome> {
     let job = some_id(row.task_id.clone()).map(JobId::new);
-    if name == call::ADB {
+    if action == Action::Adb {
         return match (row.task_status, job) {
             (Some(3), _) => Some(RowOutcome::Done),
             (Some(-5..=-1), _) => Some(RowOutcome::Refused(CallError {
@@ -128,7 +130,11 @@ fn row_error(code: Option<&Scalar>, words: &str) -> CallError {
 }
 
 /// `padTaskDetail`: what it says of the jobs asked about.
-pub(super) fn reports(rows: Vec<TaskDetailRow>, jobs: &[JobRef]) -> Vec<JobReport> {
+pub(super) fn reports(
+    rows: Vec<TaskDetailRow>,
+    jobs: &[JobRef],
+    flavour: &Flavour,
+) -> Vec<JobReport> {
     let mut by_id: BTreeMap<&str, Vec<&JobRef>> = BTreeMap::new();
     for job in jobs {
         by_id.entry(job.job.as_str()).or_default().push(job);
@@ -148,7 +154,9 @@ pub(super) fn reports(rows: Vec<TaskDetailRow>, jobs: &[JobRef]) -> Vec<JobRepor
             tracing::warn!(call = "padTaskDetail", job = %cleaned(&id, 64), "The answer has a task nobody asked for.");
             continue;
         };
-        let secret = job.call == call::PROXY;
+        let secret = flavour
+            .route(&job.call)
+            .is_some_and(|route| route.action == Action::Proxy);
         reports.push(JobReport {
             job: job.job.clone(),
             phone: job.phone.clone(),

@@ -1,47 +1,52 @@
-//! ArmCloud (`armcloud-paas`): one account, signed requests over HTTP, every method one call.
+//! ArmCloud (`armcloud-paas`) and its sisters VMOS Cloud and VSPhone: one account, signed requests over HTTP, every method one call.
 //!
 //! Invariants: credentials are resolved once, when the account is opened, and leave only as signatures; answers are judged (`answer`), converted
-//! (`convert`, `properties`, `jobs`) and forgotten; nothing is repeated. Not here: the table of what it can do (`table`), codes (`errors`), their JSON (`wire`).
-//! Source: the vendor's manuals of 2024 and 2025; where they disagree both readings are tolerated.
+//! (`convert`, `properties`, `jobs`) and forgotten; nothing is repeated. Not here: what each deployment can do and where its calls go (`flavour`, `table`,
+//! `sisters`), how the account is opened (`account`), codes (`errors`), their JSON (`wire`).
+//! Source: the vendors' manuals of 2024 and 2025; where they disagree both readings are tolerated.
 
+mod account;
 mod answer;
 mod convert;
 mod errors;
+mod flavour;
 mod jobs;
 mod order;
 mod properties;
+mod rows;
 mod shell;
 mod sign;
+mod sisters;
 mod table;
 #[cfg(test)]
 mod tests;
 pub mod wire;
 
-use super::registry::{OpenError, Outfit};
+use super::registry::Outfit;
 use super::{
     CallError, ErrorKind, Found, JobRef, JobReport, LostSubmit, Order, Probe, Provider,
     ReadRequest, Submission,
 };
 use crate::model::capability::Capabilities;
-use crate::model::fleet::Account;
+use crate::model::fleet::ProviderKind;
 use crate::model::id::PhoneId;
 use crate::model::observed::{Cursor, Observation, PhoneReading, ReadKind};
 use crate::model::stamp::Timestamp;
-use crate::secret::SecretError;
 use crate::transport::sign::{compact_utc, http_date};
 use crate::transport::{Effect, Request};
-use answer::{Asked, header, our_bug, without_payload};
+use answer::{Asked, header, our_bug, refused, without_payload};
 use bytes::Bytes;
+use flavour::{Action, Flavour, Images, Route};
 use futures_util::future::BoxFuture;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use sign::{CredentialForm, Signable};
+use sign::{Bodies, CredentialForm, Scheme, Signable};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use table::{call, path};
 use tracing::Instrument;
 use wire::{Envelope, PadCodesRequest, PadDetailsRequest, PageRequest, Paged, Rows};
 
@@ -52,19 +57,24 @@ const MAX_BODY: usize = 32 << 20;
 /// How far the creation time of a task may lie before the time we think we sent it, beyond the difference of the clocks.
 const CLOCK_SLACK: Duration = Duration::from_secs(5);
 
-/// What ArmCloud can do.
-pub fn capabilities() -> &'static Capabilities {
-    &table::CAPABILITIES
+/// What the deployment of this kind can do; `None` for other vendors.
+pub fn capabilities(kind: ProviderKind) -> Option<&'static Capabilities> {
+    Some(Flavour::of(kind)?.capabilities)
 }
 
-/// One account at ArmCloud.
+/// One account at ArmCloud, VMOS Cloud or VSPhone.
 pub struct ArmCloud {
     outfit: Outfit,
+    flavour: &'static Flavour,
     endpoint: String,
+    /// Path of the endpoint, which the older signature signs with the call's.
+    base: String,
     host: String,
     access_key: SecretString,
     secret_key: SecretString,
-    form: CredentialForm,
+    scheme: Scheme,
+    /// A phone of the account, to ask for images where they are listed for a phone.
+    some_phone: Mutex<Option<PhoneId>>,
     /// The vendor's build has no list of tasks.
     no_task_list: AtomicBool,
 }
@@ -72,6 +82,7 @@ pub struct ArmCloud {
 impl std::fmt::Debug for ArmCloud {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ArmCloud")
+            .field("provider", &self.flavour.capabilities.provider)
             .field("endpoint", &self.endpoint)
             .finish_non_exhaustive()
     }
@@ -95,47 +106,29 @@ struct Answer<T> {
 }
 
 impl ArmCloud {
-    /// Opens the account: resolves its credentials, sends nothing.
-    ///
-    /// # Errors
-    /// A credential that cannot be resolved, or a wrong option.
-    pub fn open(account: &Account, outfit: Outfit) -> Result<Self, OpenError> {
-        let option = |name: &str, problem: &str| OpenError::Option {
-            account: account.name.to_string(),
-            name: name.to_owned(),
-            problem: problem.to_owned(),
+    fn signed(&self, exchange: &Exchange<'_>) -> Result<Request, CallError> {
+        let http = http::Request::post(format!("{}{}", self.endpoint, exchange.path))
+            .header(CONTENT_TYPE, JSON);
+        let http = match self.scheme {
+            Scheme::V4(form) => self.signed_v4(http, exchange, form)?,
+            Scheme::V2(bodies) => self.signed_v2(http, exchange, bodies)?,
         };
-        let endpoint = account.endpoint.trim_end_matches('/').to_owned();
-        let uri: http::Uri = endpoint
-            .parse()
-            .map_err(|_| option("endpoint", "is no URL"))?;
-        let (Some(_), Some(authority)) = (uri.scheme(), uri.authority()) else {
-            return Err(option("endpoint", "is no absolute URL"));
-        };
-        let host = account
-            .options
-            .get("signedHost")
-            .map_or_else(|| authority.as_str().to_owned(), ToString::to_string);
-        if host.is_empty() || HeaderValue::from_str(&host).is_err() {
-            return Err(option("signedHost", "is no host"));
-        }
-        let form = match account.options.get("credentialForm").map(|text| &**text) {
-            None | Some("scope") => CredentialForm::Scope,
-            Some("bare") => CredentialForm::Bare,
-            Some(_) => return Err(option("credentialForm", "is neither scope nor bare")),
-        };
-        Ok(Self {
-            access_key: credential(account, &outfit, "accessKey")?,
-            secret_key: credential(account, &outfit, "secretKey")?,
-            outfit,
-            endpoint,
-            host,
-            form,
-            no_task_list: AtomicBool::new(false),
+        Ok(Request {
+            http: http
+                .body(exchange.body.clone())
+                .map_err(|problem| our_bug(format!("a request cannot be made: {problem}")))?,
+            effect: exchange.effect,
+            deadline: self.outfit.request_timeout,
+            max_body: MAX_BODY,
         })
     }
 
-    fn signed(&self, exchange: &Exchange<'_>) -> Result<Request, CallError> {
+    fn signed_v4(
+        &self,
+        http: http::request::Builder,
+        exchange: &Exchange<'_>,
+        form: CredentialForm,
+    ) -> Result<http::request::Builder, CallError> {
         let date = compact_utc(self.outfit.clock.now().0);
         let signable = Signable {
             host: &self.host,
@@ -147,26 +140,34 @@ impl ArmCloud {
         let authorization = signable.authorization(
             self.access_key.expose_secret(),
             &self.secret_key,
-            self.form,
+            form,
             &digest,
         );
-        let mut authorization = HeaderValue::try_from(authorization)
-            .map_err(|_| our_bug("the access key cannot stand in a header"))?;
-        authorization.set_sensitive(true);
-        let http = http::Request::post(format!("{}{}", self.endpoint, exchange.path))
-            .header(CONTENT_TYPE, JSON)
+        Ok(http
             .header("x-date", date)
             .header("x-host", &self.host)
             .header("x-content-sha256", digest)
-            .header(AUTHORIZATION, authorization)
-            .body(exchange.body.clone())
-            .map_err(|problem| our_bug(format!("a request cannot be made: {problem}")))?;
-        Ok(Request {
-            http,
-            effect: exchange.effect,
-            deadline: self.outfit.request_timeout,
-            max_body: MAX_BODY,
-        })
+            .header(AUTHORIZATION, sensitive(&authorization)?))
+    }
+
+    fn signed_v2(
+        &self,
+        http: http::request::Builder,
+        exchange: &Exchange<'_>,
+        bodies: Bodies,
+    ) -> Result<http::request::Builder, CallError> {
+        // Seconds: a time in milliseconds counts as expired.
+        let timestamp = self.outfit.clock.now().0.div_euclid(1000).to_string();
+        let payload: &[u8] = match bodies {
+            Bodies::Most if self.flavour.has_unsigned_body(exchange.path) => b"",
+            Bodies::Most | Bodies::All => &exchange.body,
+        };
+        let path = format!("{}{}", self.base, exchange.path);
+        let sign = sign::v2(&self.secret_key, &timestamp, &path, payload);
+        Ok(http
+            .header("x-access-key", sensitive(self.access_key.expose_secret())?)
+            .header("x-timestamp", timestamp)
+            .header("x-sign", sensitive(&sign)?))
     }
 
     /// Sends one request and judges its answer.
@@ -256,14 +257,20 @@ impl ArmCloud {
     }
 
     async fn read_now(&self, request: &ReadRequest) -> Result<Observation, CallError> {
-        let phones = checked_phones(request)?;
+        let phones = checked_phones(request, self.flavour.capabilities)?;
         let pad_codes = phones.to_vec();
         Ok(match request.kind {
             ReadKind::Listing => {
                 let page = page_number(request)?;
-                let answer = self.page(path::INFOS, page, table::LISTING_ROWS).await?;
-                convert::listing(answer.envelope.data, page)
-                    .ok_or_else(|| without_payload("page of phones"))?
+                let answer = self
+                    .page(self.flavour.infos, page, table::LISTING_ROWS)
+                    .await?;
+                let listing = convert::listing(answer.envelope.data, page)
+                    .ok_or_else(|| without_payload("page of phones"))?;
+                if let (1, Some(row)) = (page, listing.rows.first()) {
+                    *self.some_phone() = Some(row.phone.clone());
+                }
+                listing
             }
             ReadKind::Usage => {
                 let body = PadDetailsRequest {
@@ -271,85 +278,112 @@ impl ArmCloud {
                     rows: u32::try_from(pad_codes.len()).unwrap_or(u32::MAX),
                     pad_codes,
                 };
-                let answer = self.ask(path::DETAILS, phones, &body).await?;
+                let path = self.flavour.details.ok_or_else(|| lacking(request.kind))?;
+                let answer = self.ask(path, phones, &body).await?;
                 convert::usage(answer.envelope.data, phones)
             }
             ReadKind::Properties => {
                 let body = PadCodesRequest { pad_codes };
-                let answer: Answer<Rows<_>> = self.ask(path::PROPERTIES, phones, &body).await?;
+                let path = self.flavour.properties;
+                let answer: Answer<Rows<_>> = self.ask(path, phones, &body).await?;
                 let rows = answer.envelope.data.unwrap_or_default().into_vec();
                 properties::observed(rows, phones, &request.attributes)
             }
             ReadKind::Apps => {
                 let body = PadCodesRequest { pad_codes };
-                let answer: Answer<Rows<_>> = self.ask(path::INSTALLED, phones, &body).await?;
+                let path = self.flavour.installed;
+                let answer: Answer<Rows<_>> = self.ask(path, phones, &body).await?;
                 convert::apps(answer.envelope.data.unwrap_or_default().into_vec(), phones)
             }
             ReadKind::AppCatalogue => {
                 let page = page_number(request)?;
-                let answer = self
-                    .page(path::APP_LIST, page, table::CATALOGUE_ROWS)
-                    .await?;
+                let path = self.flavour.app_list.ok_or_else(|| lacking(request.kind))?;
+                let answer = self.page(path, page, table::CATALOGUE_ROWS).await?;
                 convert::app_catalogue(answer.envelope.data, page)
                     .ok_or_else(|| without_payload("page of apps"))?
             }
-            ReadKind::ImageCatalogue => {
-                let page = page_number(request)?;
-                let answer = self
-                    .page(path::IMAGE_LIST, page, table::CATALOGUE_ROWS)
-                    .await?;
-                convert::image_catalogue(answer.envelope.data, page)
-                    .ok_or_else(|| without_payload("page of images"))?
-            }
+            ReadKind::ImageCatalogue => self.images(page_number(request)?).await?,
             ReadKind::Shell => return Err(our_bug("a shell read is a job")),
         })
+    }
+
+    fn some_phone(&self) -> MutexGuard<'_, Option<PhoneId>> {
+        self.some_phone
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn images(&self, page: u32) -> Result<Observation, CallError> {
+        let told = |data| {
+            convert::image_catalogue(data, page).ok_or_else(|| without_payload("page of images"))
+        };
+        match self.flavour.images {
+            Images::Paged(path) => {
+                let answer = self.page(path, page, table::CATALOGUE_ROWS).await?;
+                told(answer.envelope.data)
+            }
+            Images::OfPhone(path) => {
+                let phone = self.some_phone().clone().ok_or_else(|| CallError {
+                    kind: ErrorKind::Transient,
+                    ..refused("images are listed for a phone, and no phone is listed yet")
+                })?;
+                let pad_code = phone.clone();
+                let body = wire::PadCodeRequest { pad_code };
+                let answer: Answer<Paged<_>> = self.ask(path, &[phone], &body).await?;
+                // There is nothing to ask a second page with.
+                Ok(Observation {
+                    next: None,
+                    ..told(answer.envelope.data)?
+                })
+            }
+        }
     }
 
     async fn start_read_now(&self, request: &ReadRequest) -> Result<Submission, CallError> {
         if request.kind != ReadKind::Shell {
             return Err(our_bug(format!("{:?} is no read by job", request.kind)));
         }
-        let phones = checked_phones(request)?;
+        let phones = checked_phones(request, self.flavour.capabilities)?;
         let body = wire::AsyncCmdRequest {
             pad_codes: phones.to_vec(),
             script_content: shell::read_script(&request.attributes)?,
         };
-        self.start(
-            call::COMMAND,
-            phones,
-            order::Ready {
-                path: table::path_of(call::COMMAND).unwrap_or_default(),
-                body: order::json(&body)?,
-                secret: None,
-            },
-        )
-        .await
+        let ready = order::Ready {
+            route: self
+                .flavour
+                .command()
+                .ok_or_else(|| lacking(request.kind))?,
+            body: order::json(&body)?,
+            secret: None,
+        };
+        self.start(phones, ready).await
     }
 
     /// Sends what starts work on phones.
     async fn start(
         &self,
-        name: &str,
         phones: &[PhoneId],
         ready: order::Ready,
     ) -> Result<Submission, CallError> {
+        let Route { name, path, .. } = *ready.route;
         let answer: Answer<Rows<_>> = self
             .exchange(Exchange {
                 name,
-                path: ready.path,
+                path,
                 phones,
                 effect: Effect::Mutation,
                 body: ready.body,
                 secret: ready.secret.as_ref(),
             })
             .await?;
-        Ok(jobs::submission(name, phones, answer.envelope.data))
+        Ok(jobs::submission(ready.route, phones, answer.envelope.data))
     }
 
     async fn submit_now(&self, order: &Order) -> Result<Submission, CallError> {
-        let ready = order::build(order, &*self.outfit.secrets)?;
-        let mut submission = self.start(order.call, &order.phones, ready).await?;
-        if order.call == call::PROXY {
+        let ready = order::build(order, self.flavour, &*self.outfit.secrets)?;
+        let action = ready.route.action;
+        let mut submission = self.start(&order.phones, ready).await?;
+        if action == Action::Proxy {
             // A row's words may repeat the password.
             for (_, outcome) in &mut submission.rows {
                 if let super::RowOutcome::Refused(error) = outcome {
@@ -361,7 +395,8 @@ impl ArmCloud {
     }
 
     async fn poll_now(&self, jobs: &[JobRef]) -> Result<Vec<JobReport>, CallError> {
-        let most = usize::try_from(table::CAPABILITIES.limits.poll_batch).unwrap_or(usize::MAX);
+        let most =
+            usize::try_from(self.flavour.capabilities.limits.poll_batch).unwrap_or(usize::MAX);
         if jobs.is_empty() || jobs.len() > most {
             return Err(our_bug(format!(
                 "{} jobs in one poll, which takes 1 to {most}",
@@ -375,13 +410,18 @@ impl ArmCloud {
         task_ids.sort_unstable();
         task_ids.dedup();
         let body = wire::TaskIdsRequest { task_ids };
-        let answer: Answer<Rows<_>> = self.ask(path::TASK_DETAIL, &[], &body).await?;
+        let path = self.flavour.task_detail;
+        let answer: Answer<Rows<_>> = self.ask(path, &[], &body).await?;
         let rows = answer.envelope.data.unwrap_or_default().into_vec();
-        Ok(jobs::reports(rows, jobs))
+        Ok(jobs::reports(rows, jobs, self.flavour))
     }
 
     async fn find_now(&self, lost: &LostSubmit) -> Result<Found, CallError> {
-        let Some(kind) = table::task_type(&lost.call) else {
+        let kind = self
+            .flavour
+            .route(&lost.call)
+            .and_then(|route| route.action.task_type());
+        let (Some(kind), Some(path)) = (kind, self.flavour.task_list) else {
             return Ok(Found::CannotLook);
         };
         if self.no_task_list.load(Ordering::Relaxed) {
@@ -392,7 +432,7 @@ impl ArmCloud {
             page: 1,
             rows: table::CATALOGUE_ROWS,
         };
-        let answer: Answer<Paged<_>> = match self.ask(path::TASK_LIST, &lost.phones, &body).await {
+        let answer: Answer<Paged<_>> = match self.ask(path, &lost.phones, &body).await {
             Ok(answer) => answer,
             Err(error)
                 if error.kind == ErrorKind::Refused && error.code.as_deref() == Some("404") =>
@@ -410,7 +450,7 @@ impl ArmCloud {
     }
 
     async fn probe_now(&self) -> Result<Probe, CallError> {
-        let answer = self.page(path::INFOS, 1, 1).await?;
+        let answer = self.page(self.flavour.infos, 1, 1).await?;
         let Answer {
             envelope,
             headers,
@@ -428,34 +468,29 @@ impl ArmCloud {
     }
 }
 
-fn credential(account: &Account, outfit: &Outfit, name: &str) -> Result<SecretString, OpenError> {
-    let failed = |source| OpenError::Credential {
-        account: account.name.to_string(),
-        name: name.to_owned(),
-        source,
-    };
-    let unfit = |problem: &str| SecretError {
-        reference: name.to_owned(),
-        problem: problem.to_owned(),
-    };
-    let reference = account
-        .credentials
-        .get(name)
-        .ok_or_else(|| failed(unfit("is not given")))?;
-    let secret = outfit.secrets.resolve(reference).map_err(failed)?;
-    if HeaderValue::from_str(secret.expose_secret()).is_err() {
-        return Err(failed(unfit("holds characters that no key has")));
-    }
-    Ok(secret)
+/// A header value that is not shown.
+fn sensitive(text: &str) -> Result<HeaderValue, CallError> {
+    let mut value = HeaderValue::from_str(text)
+        .map_err(|_| our_bug("the access key cannot stand in a header"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+/// A call that this deployment does not have was asked for.
+fn lacking(kind: ReadKind) -> CallError {
+    our_bug(format!("there is no {kind:?} read here"))
 }
 
 /// The phones of a request, at most as many as the read takes.
-fn checked_phones(request: &ReadRequest) -> Result<&[PhoneId], CallError> {
+fn checked_phones<'a>(
+    request: &'a ReadRequest,
+    capabilities: &Capabilities,
+) -> Result<&'a [PhoneId], CallError> {
     let per_phone = match request.kind {
         ReadKind::Usage | ReadKind::Properties | ReadKind::Apps | ReadKind::Shell => true,
         ReadKind::Listing | ReadKind::AppCatalogue | ReadKind::ImageCatalogue => false,
     };
-    let most = table::CAPABILITIES
+    let most = capabilities
         .read(request.kind)
         .map_or(0, |read| usize::try_from(read.max_phones).unwrap_or(0));
     let count = request.phones.len();
@@ -481,7 +516,7 @@ fn page_number(request: &ReadRequest) -> Result<u32, CallError> {
 
 impl Provider for ArmCloud {
     fn capabilities(&self) -> &'static Capabilities {
-        capabilities()
+        self.flavour.capabilities
     }
 
     fn read<'a>(

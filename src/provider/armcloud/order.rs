@@ -4,8 +4,8 @@
 //! out of messages; what makes no sense is refused before it is sent. Not here: answers (`convert`), scripts (`shell`).
 
 use super::answer::{our_bug, refused};
+use super::flavour::{Action, Flavour, Route};
 use super::shell;
-use super::table::{CAPABILITIES, call, path_of};
 use super::wire::{
     AppOnPads, AppsRequest, AsyncCmdRequest, GpsInjectInfoRequest, NamedValue,
     OpenOnlineAdbRequest, PackageRequest, ProxySetRequest, ReplaceByCountryRequest, Scalar,
@@ -15,7 +15,7 @@ use super::wire::{
 };
 use crate::model::attribute::Attribute;
 use crate::model::fleet::AppSource;
-use crate::model::id::{Package, PhoneId};
+use crate::model::id::PhoneId;
 use crate::model::value::{
     Bandwidth, ImageTarget, Location, Proxy, ProxyEndpoint, ProxyMode, ProxyProtocol, SimField,
     Value, Wish,
@@ -29,20 +29,27 @@ use smol_str::SmolStr;
 
 /// An order, ready to be signed.
 pub(super) struct Ready {
-    /// Path.
-    pub(super) path: &'static str,
+    /// Where it goes.
+    pub(super) route: &'static Route,
     /// Body.
     pub(super) body: Bytes,
     /// Secrets in the body.
     pub(super) secret: Option<SecretString>,
 }
 
-/// Makes the body of an order.
+/// Makes the body of an order for one deployment.
 ///
 /// # Errors
 /// The order does not fit the call (our bug), a value the vendor cannot take, or a secret that cannot be resolved. Nothing was sent.
-pub(super) fn build(order: &Order, secrets: &dyn Secrets) -> Result<Ready, CallError> {
-    let (Some(path), Some(row)) = (path_of(order.call), CAPABILITIES.call(order.call)) else {
+pub(super) fn build(
+    order: &Order,
+    flavour: &Flavour,
+    secrets: &dyn Secrets,
+) -> Result<Ready, CallError> {
+    let (Some(route), Some(row)) = (
+        flavour.route(order.call),
+        flavour.capabilities.call(order.call),
+    ) else {
         return Err(our_bug(format!("no call is named {}", order.call)));
     };
     let (phones, most) = (order.phones.len(), row.max_phones);
@@ -52,33 +59,35 @@ pub(super) fn build(order: &Order, secrets: &dyn Secrets) -> Result<Ready, CallE
             order.call
         )));
     }
-    if order.call == call::PROXY {
-        let (body, secret) = proxy(order, secrets)?;
-        return Ok(Ready { path, body, secret });
-    }
+    let (body, secret) = body(order, route.action, secrets)?;
     Ok(Ready {
-        path,
-        body: body(order)?,
-        secret: None,
+        route,
+        body,
+        secret,
     })
 }
 
-fn body(order: &Order) -> Result<Bytes, CallError> {
+fn body(
+    order: &Order,
+    action: Action,
+    secrets: &dyn Secrets,
+) -> Result<(Bytes, Option<SecretString>), CallError> {
     let pad_codes = order.phones.to_vec();
-    match order.call {
-        call::TIME_ZONE => json(&UpdateTimeZoneRequest {
+    let body = match action {
+        Action::Proxy => return proxy(order, secrets),
+        Action::TimeZone => json(&UpdateTimeZoneRequest {
             pad_codes,
             time_zone: text(order)?,
         }),
-        call::LANGUAGE => language(pad_codes, &text(order)?),
-        call::LOCATION => location(order),
-        call::SIM => sim(order),
-        call::SIM_BY_COUNTRY => json(&ReplaceByCountryRequest {
+        Action::Language => language(order, &text(order)?),
+        Action::Location => location(order),
+        Action::Sim => sim(order),
+        Action::SimByCountry => json(&ReplaceByCountryRequest {
             pad_code: one_phone(order)?,
             country_code: text(order)?,
         }),
-        call::SPEED => speed(order),
-        call::ADB => json(&OpenOnlineAdbRequest {
+        Action::Speed => speed(order),
+        Action::Adb => json(&OpenOnlineAdbRequest {
             pad_codes,
             open_status: match single(order)? {
                 (_, Wish::Set(Value::Flag(on))) => u8::from(*on),
@@ -86,11 +95,12 @@ fn body(order: &Order) -> Result<Bytes, CallError> {
                 (_, Wish::Set(_)) => return Err(misfit(order)),
             },
         }),
-        call::PROPERTIES => properties(order),
-        call::ANDROID_PROPERTIES => android_properties(order),
-        call::IMAGE => image(order),
-        call::INSTALL | call::INSTALL_URL => install(order),
-        call::UNINSTALL => match single(order)? {
+        Action::Properties => properties(order),
+        Action::AndroidProperties => android_properties(order),
+        Action::Image => image(order),
+        Action::Install => install(order),
+        Action::InstallUrl => install_from_url(order),
+        Action::Uninstall => match single(order)? {
             (Attribute::App(package), _) => json(&AppsRequest {
                 apps: vec![AppOnPads {
                     app_id: None,
@@ -100,16 +110,14 @@ fn body(order: &Order) -> Result<Bytes, CallError> {
             }),
             _ => Err(misfit(order)),
         },
-        call::START | call::STOP => json(&PackageRequest {
-            pad_codes,
-            pkg_name: running(order)?,
-        }),
-        call::COMMAND => json(&AsyncCmdRequest {
+        Action::Start => switch(order, true),
+        Action::Stop => switch(order, false),
+        Action::Command => json(&AsyncCmdRequest {
             pad_codes,
             script_content: shell::write_script(&order.writes)?,
         }),
-        _ => Err(misfit(order)),
-    }
+    }?;
+    Ok((body, None))
 }
 
 /// Compact JSON: these bytes are signed and sent.
@@ -144,18 +152,19 @@ fn text(order: &Order) -> Result<SmolStr, CallError> {
     }
 }
 
-fn running(order: &Order) -> Result<Package, CallError> {
+fn switch(order: &Order, to: bool) -> Result<Bytes, CallError> {
     match single(order)? {
-        (Attribute::Running(package), Wish::Set(Value::Flag(on)))
-            if *on == (order.call == call::START) =>
-        {
-            Ok(package.clone())
+        (Attribute::Running(package), Wish::Set(Value::Flag(on))) if *on == to => {
+            json(&PackageRequest {
+                pad_codes: order.phones.to_vec(),
+                pkg_name: package.clone(),
+            })
         }
         _ => Err(misfit(order)),
     }
 }
 
-fn language(pad_codes: Vec<PhoneId>, tag: &str) -> Result<Bytes, CallError> {
+fn language(order: &Order, tag: &str) -> Result<Bytes, CallError> {
     let mut parts = tag.split('-');
     let language = parts.next().unwrap_or_default();
     let country = parts.next();
@@ -166,11 +175,11 @@ fn language(pad_codes: Vec<PhoneId>, tag: &str) -> Result<Bytes, CallError> {
     if parts.next().is_some() || country.is_some_and(|part| !is_country(part)) {
         return Err(refused(format!(
             "{} takes a language and a country, and {tag} is more than that",
-            call::LANGUAGE
+            order.call
         )));
     }
     json(&UpdateLanguageRequest {
-        pad_codes,
+        pad_codes: order.phones.to_vec(),
         language: language.into(),
         country: country.map(Into::into),
     })
@@ -322,25 +331,31 @@ fn image(order: &Order) -> Result<Bytes, CallError> {
 }
 
 fn install(order: &Order) -> Result<Bytes, CallError> {
-    let pad_codes = order.phones.to_vec();
     let app = order.app.as_ref().ok_or_else(|| misfit(order))?;
-    match (&app.source, order.call) {
-        (AppSource::Catalogue { app_id, .. }, call::INSTALL) => json(&AppsRequest {
-            apps: vec![AppOnPads {
-                app_id: Some(Scalar(app_id.clone())),
-                pkg_name: Some(app.package.clone()),
-                pad_codes,
-            }],
-        }),
-        (AppSource::Url { url, md5 }, call::INSTALL_URL) => json(&UploadFileV3Request {
-            pad_codes,
-            url: url.clone(),
-            md5: md5.clone(),
-            auto_install: 1,
-            package_name: Some(app.package.clone()),
-        }),
-        (AppSource::Catalogue { .. } | AppSource::Url { .. }, _) => Err(misfit(order)),
-    }
+    let AppSource::Catalogue { app_id, .. } = &app.source else {
+        return Err(misfit(order));
+    };
+    json(&AppsRequest {
+        apps: vec![AppOnPads {
+            app_id: Some(Scalar(app_id.clone())),
+            pkg_name: Some(app.package.clone()),
+            pad_codes: order.phones.to_vec(),
+        }],
+    })
+}
+
+fn install_from_url(order: &Order) -> Result<Bytes, CallError> {
+    let app = order.app.as_ref().ok_or_else(|| misfit(order))?;
+    let AppSource::Url { url, md5 } = &app.source else {
+        return Err(misfit(order));
+    };
+    json(&UploadFileV3Request {
+        pad_codes: order.phones.to_vec(),
+        url: url.clone(),
+        md5: md5.clone(),
+        auto_install: 1,
+        package_name: Some(app.package.clone()),
+    })
 }
 
 fn proxy(order: &Order, secrets: &dyn Secrets) -> Result<(Bytes, Option<SecretString>), CallError> {

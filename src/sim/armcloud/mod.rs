@@ -1,4 +1,4 @@
-//! ArmCloud's surface: paths, signatures, envelopes and error codes as its manuals describe them.
+//! ArmCloud's surface and those of its sisters: paths, signatures, envelopes and error codes as their manuals describe them.
 //!
 //! Invariants: a request is checked in the vendor's order (path, signature, form, phones) and a refused one changes nothing; all that is written here comes
 //! from the manual, never from our adapter. Not here: what work does (`job`), network faults (`super::receive`).
@@ -6,6 +6,7 @@
 mod form;
 mod read;
 mod signature;
+mod sister;
 mod task;
 mod wire;
 mod write;
@@ -103,8 +104,11 @@ enum Class {
     Mutation,
 }
 
-/// Every path of this surface.
-static ROUTES: [(&str, Class, Handler); 31] = [
+/// A path, what its calls are counted as, and who answers them.
+type Route = (&'static str, Class, Handler);
+
+/// Every path of ArmCloud's own surface.
+static ROUTES: [Route; 31] = [
     ("/openapi/open/pad/infos", Class::Read, read::infos),
     ("/openapi/open/pad/infos/new", Class::Read, read::infos_new),
     ("/openapi/open/pad/padDetails", Class::Read, read::details),
@@ -214,8 +218,12 @@ static ROUTES: [(&str, Class, Handler); 31] = [
     ("/openapi/open/pad/stopApp", Class::Mutation, write::stop),
 ];
 
-fn route(path: &str) -> Option<&'static (&'static str, Class, Handler)> {
-    ROUTES.iter().find(|(known, ..)| *known == path)
+fn route(path: &str) -> Option<&'static Route> {
+    let all = match sister::Sister::of(path) {
+        Some(sister) => sister.routes(),
+        None => &ROUTES,
+    };
+    all.iter().find(|(known, ..)| *known == path)
 }
 
 /// The path as it is counted: unknown ones together.
@@ -242,8 +250,18 @@ pub(super) fn answer(world: &mut World, request: &http::Request<Bytes>) -> http:
     if path.ends_with("/task/list") && !world.spec.dialect.task_list {
         return not_found(world.now, path);
     }
-    if let Err(refusal) = signature::check(request, world.now, world.spec.check_clock) {
+    let sister = sister::Sister::of(path);
+    if sister.is_some() && sister::is_older(request) {
+        if let Err(refusal) = sister::check_older(request, world.now) {
+            world.report.bad_signatures += 1;
+            return json(401, refused(world.now, &refusal));
+        }
+    } else if let Err(refusal) = signature::check(request, world.now, world.spec.check_clock) {
         world.report.bad_signatures += 1;
+        let refusal = match sister {
+            Some(_) => sister::in_words_of_its_own(refusal),
+            None => refusal,
+        };
         return json(200, refused(world.now, &refusal));
     }
     let result = match *request.method() == http::Method::POST {
@@ -253,6 +271,10 @@ pub(super) fn answer(world: &mut World, request: &http::Request<Bytes>) -> http:
     match result {
         Ok(body) => json(200, body),
         Err(refusal) => {
+            let refusal = match sister {
+                Some(_) => sister::in_words_of_its_own(refusal),
+                None => refusal,
+            };
             *world.report.refused.entry(refusal.code).or_default() += 1;
             json(200, refused(world.now, &refusal))
         }
@@ -320,19 +342,36 @@ pub(super) fn html(status: u16, title: &str) -> http::Response<Bytes> {
 }
 
 /// The answer to one call too many.
-pub(super) fn throttled(now: Timestamp, standing: Standing) -> http::Response<Bytes> {
+pub(super) fn throttled(now: Timestamp, standing: Standing, path: &str) -> http::Response<Bytes> {
+    if sister::Sister::of(path).is_some() {
+        return json(200, refused(now, &sister::too_often()));
+    }
     let refusal = Refusal {
         code: 429,
         msg: "Too many requests. Please try again later..".to_owned(),
     };
-    let answer = json(429, refused(now, &refusal));
-    super::with_standing(
-        answer,
-        Standing {
-            remaining: 0,
-            ..standing
-        },
-    )
+    let standing = Standing {
+        remaining: 0,
+        ..standing
+    };
+    with_standing(json(429, refused(now, &refusal)), standing, path)
+}
+
+/// Adds the rate limit headers that every answer of ArmCloud carries; the sisters' manuals know none.
+pub(super) fn with_standing(
+    mut answer: http::Response<Bytes>,
+    standing: Standing,
+    path: &str,
+) -> http::Response<Bytes> {
+    if sister::Sister::of(path).is_some() {
+        return answer;
+    }
+    let headers = answer.headers_mut();
+    headers.insert("x-ratelimit-limit", standing.limit.into());
+    headers.insert("x-ratelimit-remaining", standing.remaining.into());
+    headers.insert("x-ratelimit-reset", standing.reset.into());
+    headers.insert("x-ratelimit-type", http::HeaderValue::from_static("qps"));
+    answer
 }
 
 fn not_found(now: Timestamp, path: &str) -> http::Response<Bytes> {

@@ -12,7 +12,7 @@ use super::{Refusal, refuse, success};
 use crate::model::stamp::Timestamp;
 use crate::sim::faults::Kind;
 use crate::sim::job::Work;
-use crate::sim::phone::{MODEM, OAID, Phone, SETTING};
+use crate::sim::phone::{Image, MODEM, OAID, Phone, SETTING};
 use crate::sim::world::{Offer, World};
 use bytes::Bytes;
 use smol_str::SmolStr;
@@ -390,16 +390,7 @@ pub(super) fn images(world: &mut World, body: &[u8]) -> Result<Bytes, Refusal> {
         .iter()
         .skip((page - 1) * rows)
         .take(rows)
-        .map(|image| ImageRow {
-            image_id: &image.id,
-            image_name: &image.version,
-            image_tag: &image.version,
-            server_type: "qualcomm",
-            rom_version: format!("android{}", image.android),
-            release_type: 2,
-            support_f2fs: true,
-            file_tag: None,
-        })
+        .map(|image| image_row(image))
         .collect();
     success(
         world,
@@ -411,6 +402,27 @@ pub(super) fn images(world: &mut World, body: &[u8]) -> Result<Bytes, Refusal> {
             pages: total.div_ceil(rows),
         },
     )
+}
+
+/// `imageVersionList` of the sisters: what one phone may get, which is everything here.
+pub(super) fn images_for(world: &mut World, body: &[u8]) -> Result<Bytes, Refusal> {
+    let OnePhone { pad_code } = parse(body)?;
+    form::phones(world, &[pad_code])?;
+    let rows: Vec<ImageRow<'_>> = world.images.iter().map(|image| image_row(image)).collect();
+    success(world, rows)
+}
+
+fn image_row(image: &Image) -> ImageRow<'_> {
+    ImageRow {
+        image_id: &image.id,
+        image_name: &image.version,
+        image_tag: &image.version,
+        server_type: "qualcomm",
+        rom_version: format!("android{}", image.android),
+        release_type: 2,
+        support_f2fs: true,
+        file_tag: None,
+    }
 }
 
 /// `app/list`

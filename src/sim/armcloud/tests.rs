@@ -1,6 +1,7 @@
 //! ArmCloud's surface against what its manuals say.
 
 mod contract;
+mod sisters;
 
 use super::*;
 use crate::sim::client::{START, at, signed};

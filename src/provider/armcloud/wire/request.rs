@@ -42,6 +42,14 @@ pub struct PadCodesRequest {
     pub pad_codes: Vec<PhoneId>,
 }
 
+/// `imageVersionList`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PadCodeRequest {
+    /// The phone.
+    pub pad_code: PhoneId,
+}
+
 /// `asyncCmd`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

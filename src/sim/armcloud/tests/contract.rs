@@ -39,19 +39,25 @@ impl Secrets for Keys {
 }
 
 /// The program's adapter over a simulator.
-struct Bench {
-    sim: Simulator,
+pub(super) struct Bench {
+    pub(super) sim: Simulator,
     clock: TokioClock,
-    provider: Arc<dyn Provider>,
+    pub(super) provider: Arc<dyn Provider>,
 }
 
 impl Bench {
     fn new(dialect: Dialect) -> Self {
+        let host = ("signedHost", "openapi.armcloud.net");
+        Self::at(ProviderKind::ArmCloud, dialect, &[host])
+    }
+
+    /// An account at one of the deployments.
+    pub(super) fn at(kind: ProviderKind, dialect: Dialect, options: &[(&str, &str)]) -> Self {
         let clock = TokioClock::starting_at(START);
         let sim = in_dialect(dialect);
         let account = Account {
             name: AccountName::new("lab"),
-            provider: ProviderKind::ArmCloud,
+            provider: kind,
             endpoint: "http://127.0.0.1:9".into(),
             identity: VendorIdentity::new("lab"),
             credentials: [
@@ -60,7 +66,10 @@ impl Bench {
             ]
             .into(),
             limits: AccountLimits::default(),
-            options: [("signedHost".into(), "openapi.armcloud.net".into())].into(),
+            options: options
+                .iter()
+                .map(|(name, value)| ((*name).into(), (*value).into()))
+                .collect(),
             origin: Origin {
                 file: "test".into(),
                 line: 1,
@@ -99,7 +108,7 @@ impl Bench {
     }
 
     /// Carries a wish out on the first phone; the phone afterwards.
-    async fn write(&self, attribute: &str, wish: Wish) -> Phone {
+    pub(super) async fn write(&self, attribute: &str, wish: Wish) -> Phone {
         let attribute: Attribute = attribute.parse().unwrap();
         let source = source(&attribute, &wish);
         let call = self
@@ -144,7 +153,7 @@ impl Bench {
     }
 
     /// Reads one attribute of the first phone as the capability table says.
-    async fn read(&self, kind: ReadKind, attribute: &str) -> Option<Observed> {
+    pub(super) async fn read(&self, kind: ReadKind, attribute: &str) -> Option<Observed> {
         let attribute: Attribute = attribute.parse().unwrap();
         let request = ReadRequest {
             kind,
@@ -199,11 +208,11 @@ fn source(attribute: &Attribute, wish: &Wish) -> Option<AppSource> {
     }
 }
 
-fn text(value: &str) -> Wish {
+pub(super) fn text(value: &str) -> Wish {
     Wish::Set(Wished::Text(value.into()))
 }
 
-fn observed(value: &str) -> Option<Observed> {
+pub(super) fn observed(value: &str) -> Option<Observed> {
     Some(Observed::Text(value.into()))
 }
 

@@ -1,0 +1,214 @@
+//! The sister deployments, VMOS Cloud and VSPhone: from manifests to a converged fleet, over their simulated surfaces in virtual time.
+
+use crate::rig::{Rig, quiet, virtual_time};
+use phonefleet::daemon::Ending;
+use phonefleet::sim::Spec;
+use phonefleet::sim::faults::Faults;
+use phonefleet::sim::report::Report;
+use std::time::Duration;
+
+/// Providers and what all their paths begin with.
+const SISTERS: [(&str, &str); 2] = [
+    ("vmoscloud", "/vcpcloud/api/padApi/"),
+    ("vsphone", "/vsphone/api/padApi/"),
+];
+const STANDARD: &str = "    timezone: Europe/Berlin\n    language: de-DE\n    proxy: { mode: proxy, protocol: socks5, host: proxy.example.net, port: 1080 }\n    properties: { persist.sys.fleet.ring: \"3\" }\n    apps:\n      com.example.notes: { app: notes }\n      com.bad.game: absent\n";
+
+fn rig(provider: &str, phones: u32, seed: u64, faults: &str) -> Rig {
+    let rig = Rig::new(Spec {
+        phones,
+        seed,
+        faults: Faults::parse(faults).unwrap(),
+        ..Spec::default()
+    });
+    rig.account_at(provider, "");
+    rig.write(
+        "fleet/apps.yaml",
+        "apiVersion: phonefleet/v1alpha1\nkind: App\nmetadata: { name: notes }\nspec:\n  package: com.example.notes\n  version: { exact: 2.3.4 }\n  sources: [{ url: \"https://files.example/notes-2.3.4-57.apk\" }]\n",
+    );
+    rig
+}
+
+/// Nothing went where it should not, nothing was done twice.
+fn is_clean(report: &Report, prefix: &str, what: &str) {
+    let elsewhere = report
+        .calls_by_path
+        .keys()
+        .find(|path| !path.starts_with(prefix));
+    assert_eq!(elsewhere, None, "{what}");
+    let bad = (
+        report.throttled,
+        report.bad_signatures,
+        report.double_jobs,
+        report.costly_repeated,
+    );
+    assert_eq!(bad, (0, 0, 0, 0), "{what}: {report:?}");
+}
+
+fn is_standard(rig: &Rig, what: &str) {
+    for id in rig.sim.phones() {
+        let phone = rig.sim.phone(&id).unwrap();
+        let found = (&*phone.timezone, &*phone.language);
+        assert_eq!(found, ("Europe/Berlin", "de-DE"), "{what}: {id}");
+        let proxy = phone.proxy.clone().unwrap();
+        assert_eq!((&*proxy.host, proxy.port), ("proxy.example.net", 1080));
+        assert_eq!(phone.property("persist.sys.fleet.ring").unwrap(), "3");
+        let notes = phone.app("com.example.notes").unwrap();
+        assert_eq!(notes.version_name, "2.3.4", "{what}: {id}");
+        assert!(phone.app("com.bad.game").is_none(), "{what}: {id}");
+    }
+}
+
+async fn converges(rig: &Rig, prefix: &str, what: &str) {
+    let mut session = rig.session(true).await;
+    let (plan, ending) = rig.apply(&mut session).await;
+    let report = rig.sim.report();
+    assert!(plan.has_changes(), "{what}");
+    assert_eq!(ending, Ending::Converged, "{what}: {report:?}");
+    is_clean(&report, prefix, what);
+    is_standard(rig, what);
+    drop(session);
+    let mut again = rig.session(true).await;
+    let plan = again.preview(quiet()).await.unwrap();
+    assert!(plan.is_empty(), "{what}: a second plan is empty: {plan:?}");
+}
+
+#[test]
+fn a_hundred_phones_converge_at_each_sister() {
+    virtual_time(async {
+        for (provider, prefix) in SISTERS {
+            let rig = rig(provider, 100, 5, "");
+            rig.group(STANDARD, "");
+            converges(&rig, prefix, provider).await;
+            let report = rig.sim.report();
+            assert_eq!(report.refused.len(), 0, "{report:?}");
+        }
+    });
+}
+
+#[test]
+fn a_thousand_phones_converge_with_hardly_more_calls_than_needed() {
+    virtual_time(async {
+        for (provider, prefix) in SISTERS {
+            let rig = rig(provider, 1000, 7, "");
+            rig.group(STANDARD, "");
+            let mut session = rig.session(true).await;
+            let (_, ending) = rig.apply(&mut session).await;
+            let report = rig.sim.report();
+            assert_eq!(ending, Ending::Converged, "{provider}: {report:?}");
+            is_clean(&report, prefix, provider);
+            // Reads: a listing, 5 of properties and 10 of apps, before and after (the listing once); writes: 6 payloads for 100 phones each.
+            let (reads, writes) = (1 + 2 * (5 + 10), 6 * 10);
+            let made = report.reads + report.mutations;
+            assert!(
+                made * 100 <= (reads + writes) * 105,
+                "{made} calls, {} needed: {report:?}",
+                reads + writes
+            );
+            let pace = (report.max_calls_per_second, report.max_calls_per_minute);
+            assert!(pace.0 <= 20 && pace.1 <= 600, "{report:?}");
+        }
+    });
+}
+
+#[test]
+fn a_hundred_phones_converge_over_a_bad_network() {
+    virtual_time(async {
+        for (provider, prefix) in SISTERS {
+            for seed in [21, 22, 23] {
+                let rig = rig(provider, 100, seed, "lost=0.05,5xx=0.02,fail=0.02");
+                rig.group(STANDARD, "");
+                converges(&rig, prefix, &format!("{provider}, seed {seed}")).await;
+            }
+        }
+    });
+}
+
+#[test]
+fn the_older_signature_serves_as_well() {
+    virtual_time(async {
+        for way in ["v2", "v2-all-bodies"] {
+            for (provider, prefix) in SISTERS {
+                let rig = rig(provider, 20, 9, "lost=0.05,5xx=0.02,fail=0.02");
+                rig.account_at(provider, &format!("  options: {{ signature: {way} }}\n"));
+                rig.group(STANDARD, "");
+                converges(&rig, prefix, &format!("{provider}, {way}")).await;
+            }
+        }
+    });
+}
+
+#[test]
+fn a_country_draws_one_new_identity_where_that_is_allowed() {
+    virtual_time(async {
+        for (provider, prefix) in SISTERS {
+            let rig = rig(provider, 10, 4, "lost=0.2");
+            let desired = "    sim: { country: DE }\n";
+            rig.group(desired, "");
+            let mut session = rig.session(true).await;
+            let (_, ending) = rig.apply(&mut session).await;
+            assert_eq!(ending, Ending::Partly, "{provider}");
+            assert_eq!(rig.sim.report().new_identities, 0, "{provider}");
+            drop(session);
+            rig.group(desired, "  allow: [restart, newIdentity]\n");
+            let mut session = rig.session(true).await;
+            rig.apply_all(&mut session, Duration::from_secs(7200)).await;
+            let report = rig.sim.report();
+            is_clean(&report, prefix, provider);
+            assert!(report.new_identities > 0, "{provider}: {report:?}");
+            for (phone, costs) in &report.costly {
+                assert_eq!(costs.new_identities, 1, "{provider} {phone}: {report:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn an_image_is_named_by_its_version() {
+    virtual_time(async {
+        for (provider, prefix) in SISTERS {
+            let rig = rig(provider, 5, 4, "");
+            rig.group(
+                "    image: { version: \"20260608_1\", wipeData: false }\n",
+                "  allow: [restart]\n",
+            );
+            let mut session = rig.session(true).await;
+            let ending = rig.apply_all(&mut session, Duration::from_secs(7200)).await;
+            let report = rig.sim.report();
+            assert_eq!(ending, Ending::Converged, "{provider}: {report:?}");
+            is_clean(&report, prefix, provider);
+            assert_eq!((report.restarts, report.wipes), (5, 0), "{report:?}");
+            let phone = rig.sim.phone(&rig.sim.phones()[0]).unwrap();
+            assert_eq!(phone.image.id, "img-26060812345");
+        }
+    });
+}
+
+#[test]
+fn what_a_sister_lacks_is_refused_before_anything_is_sent() {
+    virtual_time(async {
+        for (provider, _) in SISTERS {
+            for (desired, words) in [
+                ("    sim: { imei: \"490154203237518\" }\n", "`sim`"),
+                ("    bandwidth: { upMbps: 1, downMbps: 1 }\n", "`bandwidth`"),
+                (
+                    "    apps: { com.example.maps: { app: maps } }\n",
+                    "com.example.maps",
+                ),
+            ] {
+                let rig = rig(provider, 1, 1, "");
+                rig.apps();
+                rig.group(desired, "");
+                let Err(error) = phonefleet::daemon::Session::open(rig.options(false), false).await
+                else {
+                    panic!("{provider} takes {desired}")
+                };
+                let mut text = format!("{error:?}");
+                text.push_str(&error.to_string());
+                assert!(text.contains(words), "{text}");
+                assert!(text.contains(provider), "{text}");
+                assert_eq!(rig.sim.report().calls, 0);
+            }
+        }
+    });
+}
