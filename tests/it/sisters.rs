@@ -129,7 +129,12 @@ fn the_older_signature_serves_as_well() {
     virtual_time(async {
         for way in ["v2", "v2-all-bodies"] {
             for (provider, prefix) in SISTERS {
-                let rig = rig(provider, 20, 9, "lost=0.05,5xx=0.02,fail=0.02");
+                let rig = rig(
+                    provider,
+                    20,
+                    9,
+                    "lost=0.05,5xx=0.02,fail=0.02,throttle=0.05",
+                );
                 rig.account_at(provider, &format!("  options: {{ signature: {way} }}\n"));
                 rig.group(STANDARD, "");
                 converges(&rig, prefix, &format!("{provider}, {way}")).await;

@@ -31,8 +31,14 @@ const ATTRIBUTES: &[Capability] = &[
         note: "read from the modem list; no call sets these fields: write sim: { country: … }, or properties such as modem/IMEI",
         ..SIM
     },
-    READ_ONLY_LISTED,
-    READ_ONLY,
+    Capability {
+        note: "applied at each boot, kept across restart and reset; some values can stop a phone from booting; not on real-device phones",
+        ..READ_ONLY_LISTED
+    },
+    Capability {
+        note: "as the other ro. properties, but no list tells them: read with getprop; on real-device phones only ro.sys.cloud.android_id",
+        ..READ_ONLY
+    },
     MODEM,
     OAID,
     VENDOR_SETTING,

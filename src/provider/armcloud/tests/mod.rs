@@ -165,11 +165,21 @@ fn open_error(account: &Account) -> OpenError {
 
 #[test]
 fn what_is_wrong_with_an_account_is_said_when_it_is_opened() {
-    for (options, words) in [
-        ([("credentialForm", "both")], "credentialForm"),
-        ([("signedHost", "two\nlines")], "signedHost"),
-    ] {
-        let error = open_error(&account(&options));
+    let cases: [(&[(&str, &str)], &str); 5] = [
+        (&[("credentialForm", "both")], "credentialForm"),
+        (&[("signedHost", "two\nlines")], "signedHost"),
+        (&[("signature", "v3")], "v2-all-bodies"),
+        (
+            &[("signature", "v2"), ("signedHost", "a.example")],
+            "signedHost",
+        ),
+        (
+            &[("signature", "v2"), ("credentialForm", "bare")],
+            "credentialForm",
+        ),
+    ];
+    for (options, words) in cases {
+        let error = open_error(&account(options));
         assert!(matches!(error, OpenError::Option { .. }));
         assert!(error.to_string().contains(words), "{error}");
     }
@@ -189,4 +199,11 @@ fn what_is_wrong_with_an_account_is_said_when_it_is_opened() {
         open_error(&without).to_string(),
         "credential accessKey of account hk"
     );
+}
+
+#[test]
+fn another_vendors_account_is_not_opened() {
+    let mut other = account(&[]);
+    other.provider = ProviderKind::Zenlayer;
+    assert!(matches!(open_error(&other), OpenError::Unsupported(_)));
 }

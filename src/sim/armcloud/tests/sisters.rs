@@ -243,3 +243,37 @@ fn refusals_carry_the_sisters_codes() {
     assert_eq!(sim.code(path, &body, START), 110_014);
     assert_eq!(sim.report().throttled, 1);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_sister_refuses_keeps_its_kind_and_code() {
+    use crate::provider::{Accepted, ErrorKind, Order};
+    let order = |phone: &str| Order {
+        call: "updateTimeZone",
+        phones: [PhoneId::new(phone)].into(),
+        writes: [("timezone".parse().unwrap(), text("UTC"))].into(),
+        app: None,
+        image: None,
+    };
+    for way in ["v4", "v2"] {
+        let bench = Bench::at(
+            ProviderKind::VmosCloud,
+            Dialect::default(),
+            &[("signature", way)],
+        );
+        let error = bench.provider.submit(&order("none")).await.unwrap_err();
+        let told = (error.kind, error.accepted, error.code.as_deref());
+        assert_eq!(told, (ErrorKind::NotFound, Accepted::No, Some("2020")));
+        bench
+            .sim
+            .change_at(at(600), |world| world.spec.check_clock = true);
+        let error = bench.provider.submit(&order(ONE)).await.unwrap_err();
+        let told = (error.kind, error.accepted, error.code.as_deref());
+        assert_eq!(told, (ErrorKind::Unauthorised, Accepted::No, Some("2033")));
+        bench
+            .sim
+            .change(|world| world.rate = crate::sim::rate::Rate::new(0, 0));
+        let error = bench.provider.submit(&order(ONE)).await.unwrap_err();
+        let told = (error.kind, error.accepted, error.code.as_deref());
+        assert_eq!(told, (ErrorKind::Throttled, Accepted::No, Some("110014")));
+    }
+}
