@@ -387,7 +387,7 @@ error[unsupported-provider]: provider zenlayer is not supported yet
 5 |   provider: zenlayer
   |             ^^^^^^^^
   |
-  = help: supported is armcloud
+  = help: supported is armcloud, vmoscloud, vsphone
 "##);
 }
 
