@@ -142,7 +142,7 @@ pub enum Observed {
 }
 
 /// An app on a phone.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct InstalledApp {
     /// Its package.
     pub package: Package,
@@ -157,7 +157,7 @@ pub struct InstalledApp {
 }
 
 /// Where an app is in its life.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AppState {
     /// Installed.
     Installed,

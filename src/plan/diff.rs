@@ -234,7 +234,7 @@ impl Compared {
     }
 }
 
-/// Why there is a difference. (That an override ended cannot be told from here: it is `Intended`.)
+/// Why there is a difference.
 fn cause(
     input: &PhoneInput<'_>,
     attribute: &Attribute,
@@ -256,6 +256,7 @@ fn cause(
             }
         }
         Some(_) | None if *group != input.desired.group => Cause::NewMember,
+        Some(_) | None if input.expired.contains(attribute) => Cause::OverrideExpired,
         Some(_) | None => Cause::Intended,
     }
 }

@@ -47,6 +47,8 @@ pub struct PhoneInput<'a> {
     /// Attributes that jobs of ours have written with success and that no read has told of since (phase `Succeeded`). They are neither changes nor in
     /// sync nor a reason to read now: the rest of the chain goes on over them, and the controller makes one closing read-back when the chain is empty.
     pub assumed: &'a std::collections::BTreeSet<Attribute>,
+    /// Attributes of which something else is wished since an override ended.
+    pub expired: &'a std::collections::BTreeSet<Attribute>,
     /// A read of ours runs as a job on the phone.
     pub reading: bool,
     /// Why nothing may start on the whole account, group or fleet now (`CredentialsRejected`, `VendorDown`, `Expectation`, `Paused`).
@@ -227,7 +229,7 @@ pub fn digest(wish: &Wish) -> WishDigest {
 /// Plans one phone.
 ///
 /// Order of thoughts: what is unread; what differs, and why (against `history.converged`: no entry is `NewMember` where the phone has no history and
-/// `Intended` where it has, another digest is `Intended`, the same digest is `Corrective`; a write-only value whose fingerprint differs under the same
+/// `Intended` where it has, another digest is `Intended` (`OverrideExpired` where it is among `expired`), the same digest is `Corrective`; a write-only value whose fingerprint differs under the same
 /// digest is `SecretRotated`); what may be done (mode, gate, capability, catalogue, `NoEffect`, `Contested`, `Quarantined`, costs, approval, run state,
 /// use, open operations); the chain by stages, merged where the call takes several attributes (one restart for all restart properties).
 pub fn plan_phone(input: &PhoneInput<'_>) -> PhonePlan {

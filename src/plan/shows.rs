@@ -126,20 +126,20 @@ mod tests {
     use crate::model::observed::Seen;
     use crate::model::stamp::Timestamp;
 
-    fn after(attribute: Attribute, value: Observed, wish: &Wish) -> bool {
+    fn after(attribute: &Attribute, value: Observed, wish: &Wish) -> bool {
         let mut sight = Sight::default();
         let at = Timestamp(1);
         sight.values.insert(attribute.clone(), Seen { value, at });
-        shows(&sight, &attribute, wish, &Catalogue::default())
+        shows(&sight, attribute, wish, &Catalogue::default())
     }
 
     #[test]
     fn adb_that_is_off_shows_a_reset() {
-        assert!(after(Attribute::Adb, Observed::Flag(false), &Wish::Reset));
-        assert!(after(Attribute::Adb, Observed::Missing, &Wish::Reset));
-        assert!(!after(Attribute::Adb, Observed::Flag(true), &Wish::Reset));
+        assert!(after(&Attribute::Adb, Observed::Flag(false), &Wish::Reset));
+        assert!(after(&Attribute::Adb, Observed::Missing, &Wish::Reset));
+        assert!(!after(&Attribute::Adb, Observed::Flag(true), &Wish::Reset));
         let running = Attribute::Running(crate::model::id::Package::new("com.example.maps"));
-        assert!(!after(running, Observed::Flag(false), &Wish::Reset));
+        assert!(!after(&running, Observed::Flag(false), &Wish::Reset));
     }
 
     #[test]

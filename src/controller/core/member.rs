@@ -16,7 +16,7 @@ use crate::model::operation::Phase;
 use crate::model::record::OperationState;
 use crate::model::stamp::Timestamp;
 use crate::plan::batch::{BatchKey, Standing};
-use crate::plan::phone::{PhoneInput, PhonePlan, PhoneStep, Waiting, plan_phone};
+use crate::plan::phone::{PhoneInput, PhonePlan, PhoneStep, Waiting, plan_phone, plan_prepared};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -54,6 +54,8 @@ pub(super) enum Claimed {
     /// It cannot be worked on: reason and detail.
     Not(Reason, String, Option<GroupName>),
 }
+
+static NOTHING: BTreeSet<Attribute> = BTreeSet::new();
 
 impl Core {
     pub(super) fn merge_accounts(&mut self, setups: Vec<AccountSetup>, now: Timestamp) {
@@ -191,7 +193,17 @@ impl Core {
         self.claimed_at = now;
         if passed {
             for index in 0..self.phones.len() {
-                self.claim(PhoneIx(u32::try_from(index).unwrap_or(u32::MAX)), now);
+                let ix = PhoneIx(u32::try_from(index).unwrap_or(u32::MAX));
+                let before = self.state(ix).claim.clone();
+                self.claim(ix, now);
+                if let (Claimed::By(before), Claimed::By(after)) = (&before, &self.state(ix).claim)
+                    && !Arc::ptr_eq(before, after)
+                {
+                    let changed = changed(before, after);
+                    if !changed.is_empty() {
+                        self.expired.entry(ix).or_default().extend(changed);
+                    }
+                }
             }
         }
     }
@@ -225,9 +237,12 @@ impl Core {
         if !std::mem::take(&mut self.groups_dirty) {
             return;
         }
+        let judged = |group: &Group| group.expect.is_some() && self.all_listed(group);
+        let counted = self.fleet.groups.values().any(judged);
         let mut counts: std::collections::BTreeMap<&GroupName, u64> =
             std::collections::BTreeMap::new();
-        for phone in &self.phones {
+        // While an account is listed for the first time this is asked after every page.
+        for phone in self.phones.iter().filter(|_| counted) {
             if let Claimed::By(desired) = &phone.claim
                 && phone.sight.listed.is_some()
             {
@@ -237,11 +252,7 @@ impl Core {
         let mut gates = std::collections::BTreeMap::new();
         for (name, group) in &self.fleet.groups {
             let Some(expect) = group.expect else { continue };
-            let listed = group.accounts.iter().all(|account| {
-                self.account_index
-                    .get(account)
-                    .is_some_and(|ix| self.accounts[ix.0].listing.complete > 0)
-            });
+            let listed = self.all_listed(group);
             let count = counts.get(name).copied().unwrap_or_default();
             let (min, max) = (
                 expect.min.map_or(0, u64::from),
@@ -264,6 +275,14 @@ impl Core {
                     .map(|index| PhoneIx(u32::try_from(index).unwrap_or(u32::MAX))),
             );
         }
+    }
+
+    fn all_listed(&self, group: &Group) -> bool {
+        group.accounts.iter().all(|account| {
+            self.account_index
+                .get(account)
+                .is_some_and(|ix| self.accounts[ix.0].listing.complete > 0)
+        })
     }
 
     /// Plans every dirty phone.
@@ -301,6 +320,13 @@ impl Core {
             .allow
             .iter()
             .any(|allowance| allowance.max_phones.is_some());
+        let capabilities = self.accounts[self.state(ix).account.0].setup.capabilities;
+        self.ready.keep(
+            desired,
+            capabilities,
+            self.fingerprints.as_ref(),
+            self.remembers,
+        );
         let allowed = self.allowed(ix, group, now, true);
         let mut plan = self.plan_with(ix, desired, group, allowed, now);
         if limited {
@@ -322,7 +348,7 @@ impl Core {
     fn plan_with(
         &self,
         ix: PhoneIx,
-        desired: &Desired,
+        desired: &Arc<Desired>,
         group: &Group,
         allowed: Costs,
         now: Timestamp,
@@ -347,7 +373,7 @@ impl Core {
                     .get(&group.name)
                     .map(|_| Reason::Expectation)
             });
-        let mut plan = plan_phone(&PhoneInput {
+        let input = PhoneInput {
             key: &phone.key,
             desired,
             group,
@@ -358,6 +384,7 @@ impl Core {
             history,
             open: &open,
             assumed: &assumed,
+            expired: self.expired.get(&ix).unwrap_or(&NOTHING),
             reading: phone.reading_job,
             gate,
             allowed,
@@ -366,7 +393,11 @@ impl Core {
             remembers: self.remembers,
             settings: &self.settings,
             now,
-        });
+        };
+        let mut plan = match self.ready.get(desired, account.setup.capabilities) {
+            Some(prepared) => plan_prepared(prepared, &input),
+            None => plan_phone(&input),
+        };
         if let Some((until, reason)) = phone.hold
             && until > now
             && !(plan.changes.is_empty() && plan.waiting.is_empty())
@@ -510,6 +541,19 @@ impl Core {
             self.forget_asserted(ix, wiped);
         }
     }
+}
+
+/// Attributes of which these two wish something else.
+fn changed(before: &Desired, after: &Desired) -> BTreeSet<Attribute> {
+    let (old, new) = (&before.attributes, &after.attributes);
+    old.keys()
+        .chain(new.keys())
+        .filter(|attribute| {
+            old.get(attribute).map(|wanted| &wanted.wish)
+                != new.get(attribute).map(|wanted| &wanted.wish)
+        })
+        .cloned()
+        .collect()
 }
 
 /// What is already written, or being written, and not read back.

@@ -11,6 +11,7 @@
 //! | `answers` | what submit and poll answers mean for operations |
 //! | `doubt` | operations whose outcome is unknown |
 //! | `proof` | reading back: verified, without effect, contested, converged |
+//! | `shared` | what phones share: desired states made ready, equal lists of apps |
 //! | `view` | the plan of the fleet and the counts |
 //!
 //! Invariants: the same events at the same times give the same effects; a record is applied to the ledger before anything else depends on it;
@@ -25,10 +26,12 @@ mod proof;
 mod reading;
 mod readings;
 mod schedule;
+mod shared;
 mod view;
 
 pub use view::PhoneReport;
 
+use crate::model::attribute::Attribute;
 use crate::model::capability::Capabilities;
 use crate::model::desired::Fingerprints;
 use crate::model::fleet::{AccountLimits, Fleet};
@@ -196,12 +199,16 @@ pub struct Core {
     account_index: BTreeMap<AccountName, AccountIx>,
     phones: Vec<PhoneState>,
     phone_index: FxHashMap<PhoneKey, PhoneIx>,
+    ready: shared::Ready,
+    app_lists: shared::AppLists,
     /// Phones to be planned again.
     dirty: BTreeSet<PhoneIx>,
     /// Phones to be planned again at a time.
     timers: BTreeSet<(Timestamp, PhoneIx)>,
     /// Overrides that have ended are claimed anew up to here.
     claimed_at: Timestamp,
+    /// What is wished otherwise of phones since an override ended, under this fleet.
+    expired: BTreeMap<PhoneIx, BTreeSet<Attribute>>,
     /// Groups that claim too few or too many phones.
     group_gates: BTreeMap<GroupName, String>,
     groups_dirty: bool,
@@ -248,9 +255,12 @@ impl Core {
             account_index: BTreeMap::new(),
             phones: Vec::new(),
             phone_index: FxHashMap::default(),
+            ready: shared::Ready::default(),
+            app_lists: shared::AppLists::default(),
             dirty: BTreeSet::new(),
             timers: BTreeSet::new(),
             claimed_at: now,
+            expired: BTreeMap::new(),
             group_gates: BTreeMap::new(),
             groups_dirty: true,
             reserved: BTreeMap::new(),
@@ -271,6 +281,8 @@ impl Core {
     /// Takes a new Fleet: everything not yet sent is dropped, submitted jobs are followed to their end.
     pub fn set_fleet(&mut self, fleet: Arc<Fleet>, accounts: Vec<AccountSetup>, now: Timestamp) {
         self.fleet = fleet;
+        self.ready.clear();
+        self.expired.clear();
         self.merge_accounts(accounts, now);
         self.claimed_at = now;
         self.groups_dirty = true;

@@ -164,6 +164,7 @@ impl Core {
             .listed
             .as_ref()
             .map(|listed| (listed.state, listed.provider_group.clone()));
+        let told_apps = reading.apps.is_some();
         phone.sight.take(kind, reading, sent_at);
         let group = phone
             .sight
@@ -173,6 +174,9 @@ impl Core {
         let first = before.is_none() && phone.sight.listed.is_some();
         if first || before.as_ref().is_some_and(|(_, before)| *before != group) {
             self.claim(ix, now);
+        }
+        if told_apps && let Some(apps) = &mut self.phones[ix.0 as usize].sight.apps {
+            self.app_lists.share(apps);
         }
         self.state_changed(ix, before.map(|(state, _)| state), now);
         self.dirty.insert(ix);

@@ -296,15 +296,15 @@ impl Core {
     ) -> Option<Vec<PhoneIx>> {
         let account = &self.accounts[ix.0];
         let due = &account.due[slot];
-        if let Some((single, _)) = due
-            .iter()
-            .find(|(phone, _)| account.singles.contains(phone))
-        {
+        // Neither look goes over all that is due: there may be a hundred thousand, and this is asked for every call.
+        if let Some(single) = account.singles.iter().find(|phone| due.contains_key(phone)) {
             return Some(vec![*single]);
         }
-        let phones: Vec<PhoneIx> = due.keys().copied().take(size).collect();
+        if due.len() >= size {
+            return Some(due.keys().copied().take(size).collect());
+        }
         let oldest = due.values().copied().min()?;
-        (phones.len() >= size || oldest.after(self.read_hold(ix)) <= now).then_some(phones)
+        (oldest.after(self.read_hold(ix)) <= now).then(|| due.keys().copied().collect())
     }
 
     /// How long a partial read waits for others to join.
@@ -443,10 +443,17 @@ impl Core {
             own.extend(account.batches.next_release(|key| account.hold(key)));
         }
         for kind in NAMED {
-            let Some(slot) = kind.slot() else { continue };
-            if let Some(oldest) = account.due[slot].values().copied().min() {
-                own.push(oldest.after(hold).max(account.read_again_at[slot]));
-            }
+            let (Some(slot), Some(read)) = (kind.slot(), account.setup.capabilities.read(kind))
+            else {
+                continue;
+            };
+            let due = &account.due[slot];
+            let release = if due.len() >= account.batch_size(read.max_phones) {
+                Some(now)
+            } else {
+                due.values().min().map(|oldest| oldest.after(hold))
+            };
+            own.extend(release.map(|at| at.max(account.read_again_at[slot])));
         }
         if let Some((_, until, _)) = account.gate {
             own = vec![until];

@@ -192,7 +192,7 @@ impl Core {
             let (group, reason) = match &phone.claim {
                 Claimed::Nobody => continue,
                 Claimed::Not(reason, detail, group) => {
-                    (group.as_ref(), Some((*reason, detail.clone())))
+                    (group.as_ref(), Some((*reason, detail.as_str())))
                 }
                 Claimed::By(desired) => {
                     let worst = phone
@@ -200,16 +200,14 @@ impl Core {
                         .waiting
                         .iter()
                         .max_by_key(|waiting| waiting.reason.actor());
-                    let absent = phone.sight.absent.then(|| {
-                        (
-                            Reason::Absent,
-                            "two complete listings do not show it".to_owned(),
-                        )
-                    });
+                    let absent = phone
+                        .sight
+                        .absent
+                        .then(|| (Reason::Absent, "two complete listings do not show it"));
                     (
                         Some(&desired.group),
                         worst
-                            .map(|waiting| (waiting.reason, waiting.detail.clone()))
+                            .map(|waiting| (waiting.reason, waiting.detail.as_str()))
                             .or(absent),
                     )
                 }
@@ -222,7 +220,9 @@ impl Core {
             if let Some((reason, detail)) = reason {
                 *progress.reasons.entry(reason).or_default() += 1;
                 if reason.actor() != Actor::Time && progress.needing.len() < 1000 {
-                    progress.needing.push((phone.key.clone(), reason, detail));
+                    progress
+                        .needing
+                        .push((phone.key.clone(), reason, detail.to_owned()));
                 }
             }
         }

@@ -147,6 +147,25 @@ fn causes_tell_commits_from_drift() {
 }
 
 #[test]
+fn what_changes_when_an_override_ends_says_so() {
+    let mut scene = Scene::new()
+        .differs("timezone", "Asia/Tokyo", ZONE)
+        .differs("language", "ja-JP", "de-DE");
+    scene.expired.insert(Attribute::Timezone);
+    let converged = &mut scene.history.as_mut().unwrap().converged;
+    converged.insert(Attribute::Timezone, digest(&text("Asia/Tokyo")));
+    let causes = |scene: &Scene| -> Vec<Cause> {
+        let changes = scene.plan().changes;
+        changes.iter().map(|change| change.cause).collect()
+    };
+    assert_eq!(causes(&scene), [Cause::OverrideExpired, Cause::Intended]);
+    // Once it has converged, the next difference is drift.
+    let converged = &mut scene.history.as_mut().unwrap().converged;
+    converged.insert(Attribute::Timezone, digest(&text(ZONE)));
+    assert_eq!(causes(&scene), [Cause::Corrective, Cause::Intended]);
+}
+
+#[test]
 fn write_only_values_are_compared_by_fingerprint() {
     let wish = direct();
     let print = |generation| {
