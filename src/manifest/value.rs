@@ -75,7 +75,7 @@ pub(super) fn typed(slot: &Slot, node: &Node, tools: &Tools<'_>, sink: &mut Sink
                 sink,
             )?),
             Attribute::Image => Value::Image(image(node, sink)?),
-            Attribute::Location => Value::Location(location(node, sink)?),
+            Attribute::Location => Value::Location(Box::new(location(node, sink)?)),
             Attribute::Proxy => Value::Proxy(Box::new(proxy(node, tools, sink)?)),
             Attribute::Bandwidth => Value::Bandwidth(bandwidth(node, sink)?),
             Attribute::Adb => Value::Flag(fields::flag(node, "adb", sink)?),

@@ -161,7 +161,7 @@ pub struct App {
 }
 
 /// Where an app comes from.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum AppSource {
     /// The vendor's catalogue of one account.

@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
 /// What is said about a managed attribute.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Wish {
     /// It should have this value.
@@ -19,7 +19,7 @@ pub enum Wish {
 }
 
 /// One canonical value. The variant follows from the attribute.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Value {
     /// Time zone, language, SIM country, property, setting.
@@ -29,7 +29,7 @@ pub enum Value {
     /// `image`.
     Image(Image),
     /// `location`.
-    Location(Location),
+    Location(Box<Location>),
     /// `proxy`.
     Proxy(Box<Proxy>),
     /// `sim`: the wished fields only, by their manifest name (`imei`, `cell.tac`, …).
@@ -41,7 +41,7 @@ pub enum Value {
 }
 
 /// A system image.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Image {
     /// Which image.
@@ -51,7 +51,7 @@ pub struct Image {
 }
 
 /// How an image is named.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ImageTarget {
     /// The provider's image id (`img-25030796215`).
@@ -61,7 +61,7 @@ pub enum ImageTarget {
 }
 
 /// A position. Decimal text with up to seven places, canonical (`1.3521`, `-0.5`, `103`).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Location {
     /// Degrees, −90 to 90.
@@ -83,7 +83,7 @@ pub struct Location {
 }
 
 /// How a phone reaches the network.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Proxy {
     /// No proxy.
@@ -93,7 +93,7 @@ pub enum Proxy {
 }
 
 /// A proxy endpoint.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProxyEndpoint {
     /// `proxy` or `vpn`.
@@ -116,7 +116,7 @@ pub struct ProxyEndpoint {
 }
 
 /// How the proxy is applied on the phone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ProxyMode {
     /// Application proxy.
@@ -126,7 +126,7 @@ pub enum ProxyMode {
 }
 
 /// What the proxy speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ProxyProtocol {
     /// SOCKS version 5.
@@ -136,7 +136,7 @@ pub enum ProxyProtocol {
 }
 
 /// What goes round the proxy; each list sorted and without duplicates.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Bypass {
     /// Android packages.
@@ -188,7 +188,7 @@ pub enum SimField {
 }
 
 /// Limits in Mbit/s; 0 means no limit.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Bandwidth {
     /// Up link.
@@ -198,7 +198,7 @@ pub struct Bandwidth {
 }
 
 /// What is wished of an app.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum AppWish {
     /// Installed; from this App manifest's sources when it is missing or has another version. Without one, any version counts and nothing can be installed.
@@ -215,7 +215,7 @@ pub enum AppWish {
 }
 
 /// What the installed version must be.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum VersionWish {
     /// Any version.

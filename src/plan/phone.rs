@@ -143,7 +143,7 @@ pub struct PhoneStep {
 }
 
 /// What one call carries.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Payload {
     /// The provider's call.
     pub call: CallName,
@@ -277,6 +277,11 @@ pub fn plan_prepared(prepared: &Prepared, input: &PhoneInput<'_>) -> PhonePlan {
         plan.unread = unread.with(ReadKind::Usage).list();
     }
     plan.again_at = gate::again_at(input, &plan);
+    // Plans of whole fleets are kept.
+    plan.changes.shrink_to_fit();
+    plan.chain.shrink_to_fit();
+    plan.in_sync.shrink_to_fit();
+    plan.waiting.shrink_to_fit();
     plan
 }
 

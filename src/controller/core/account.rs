@@ -231,7 +231,9 @@ impl AccountState {
             return;
         };
         let wait = open.interval;
-        let next = self.round(now.after(wait.max(Duration::from_millis(1))));
+        // Counted from the round, not from the answer: else every second round would be skipped.
+        let soonest = now.after(Duration::from_millis(1));
+        let next = self.round(open.next.after(wait).max(soonest));
         if let Some(open) = self.jobs.get_mut(job) {
             self.polls.remove(&(open.next, job.clone()));
             open.polling = false;

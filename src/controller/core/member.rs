@@ -297,12 +297,15 @@ impl Core {
 
     fn plan_one(&mut self, ix: PhoneIx, now: Timestamp) {
         let claim = self.state(ix).claim.clone();
-        let plan = match &claim {
+        let mut plan = match &claim {
             Claimed::By(desired) => self.plan_claimed(ix, desired, now),
             Claimed::Nobody | Claimed::Not(..) => PhonePlan::default(),
         };
         if let Some(at) = plan.again_at {
             self.look_again(ix, at.max(Timestamp(now.0 + 1)));
+        }
+        for step in &mut plan.chain {
+            self.payloads.share(&mut step.payload);
         }
         let after = plan.chain.len();
         let before = std::mem::replace(&mut self.state_mut(ix).plan, plan);

@@ -11,7 +11,7 @@
 //! | `answers` | what submit and poll answers mean for operations |
 //! | `doubt` | operations whose outcome is unknown |
 //! | `proof` | reading back: verified, without effect, contested, converged |
-//! | `shared` | what phones share: desired states made ready, equal lists of apps |
+//! | `shared` | what phones share: desired states made ready, equal lists of apps and payloads |
 //! | `view` | the plan of the fleet and the counts |
 //!
 //! Invariants: the same events at the same times give the same effects; a record is applied to the ledger before anything else depends on it;
@@ -36,12 +36,12 @@ use crate::model::capability::Capabilities;
 use crate::model::desired::Fingerprints;
 use crate::model::fleet::{AccountLimits, Fleet};
 use crate::model::id::{AccountName, GroupName, OperationId, PhoneId, PhoneKey, VendorIdentity};
-use crate::model::observed::{Observation, PhoneReading};
+use crate::model::observed::{InstalledApp, Observation, PhoneReading};
 use crate::model::operation::{Outcome, PhaseEvent};
 use crate::model::record::{Ledger, Misfit, Record};
 use crate::model::settings::Settings;
 use crate::model::stamp::Timestamp;
-use crate::plan::phone::Approval;
+use crate::plan::phone::{Approval, Payload};
 use crate::provider::{
     CallError, Found, JobRef, JobReport, LostSubmit, Order, ReadRequest, Submission,
 };
@@ -200,7 +200,8 @@ pub struct Core {
     phones: Vec<PhoneState>,
     phone_index: FxHashMap<PhoneKey, PhoneIx>,
     ready: shared::Ready,
-    app_lists: shared::AppLists,
+    app_lists: shared::Pool<[InstalledApp]>,
+    payloads: shared::Pool<Payload>,
     /// Phones to be planned again.
     dirty: BTreeSet<PhoneIx>,
     /// Phones to be planned again at a time.
@@ -256,7 +257,8 @@ impl Core {
             phones: Vec::new(),
             phone_index: FxHashMap::default(),
             ready: shared::Ready::default(),
-            app_lists: shared::AppLists::default(),
+            app_lists: shared::Pool::default(),
+            payloads: shared::Pool::default(),
             dirty: BTreeSet::new(),
             timers: BTreeSet::new(),
             claimed_at: now,

@@ -1,19 +1,19 @@
-//! What phones share: what follows from a desired state alone, and equal lists of apps.
+//! What phones share: what follows from a desired state alone, and equal lists of apps, equal payloads.
 //!
 //! Invariants: what is kept of a desired state is dropped with the fleet it came from (secrets may be new then); memory follows what is shared, not the
 //! number of phones. Not here: the phones (`member`).
 
 use crate::model::capability::Capabilities;
 use crate::model::desired::{Desired, Fingerprints};
-use crate::model::observed::InstalledApp;
 use crate::plan::diff::Prepared;
 use rustc_hash::{FxHashMap, FxHashSet};
+use std::hash::Hash;
 use std::sync::Arc;
 
 /// A desired state with at least this many owners is worth keeping ready: the fleet, the phone that is planned and its copy, and one phone more.
 const OWNERS: usize = 4;
 
-/// Unused lists of apps are dropped when this many more are kept than were in use last time.
+/// Unused ones are dropped when this many more are kept than were in use last time.
 const SPARE: usize = 256;
 
 /// A desired state by its address, at a provider by its table's address. The entry owns the state, so that no other can come to stand there.
@@ -66,32 +66,40 @@ impl Ready {
     }
 }
 
-/// Lists of installed apps: equal ones are one.
-#[derive(Default)]
-pub(super) struct AppLists {
-    lists: FxHashSet<Arc<[InstalledApp]>>,
+/// Things of which equal ones are one: lists of installed apps, payloads.
+pub(super) struct Pool<T: ?Sized> {
+    kept: FxHashSet<Arc<T>>,
     in_use: usize,
 }
 
-impl AppLists {
-    /// Puts the one kept list in the place of an equal one.
-    pub(super) fn share(&mut self, list: &mut Arc<[InstalledApp]>) {
-        if let Some(kept) = self.lists.get(list) {
-            *list = Arc::clone(kept);
+impl<T: ?Sized> Default for Pool<T> {
+    fn default() -> Self {
+        Self {
+            kept: FxHashSet::default(),
+            in_use: 0,
+        }
+    }
+}
+
+impl<T: Eq + Hash + ?Sized> Pool<T> {
+    /// Puts the one that is kept in the place of an equal one.
+    pub(super) fn share(&mut self, one: &mut Arc<T>) {
+        if let Some(kept) = self.kept.get(one) {
+            *one = Arc::clone(kept);
             return;
         }
-        if self.lists.len() >= self.in_use + self.in_use / 2 + SPARE {
-            self.lists.retain(|list| Arc::strong_count(list) > 1);
-            self.in_use = self.lists.len();
+        if self.kept.len() >= self.in_use + self.in_use / 2 + SPARE {
+            self.kept.retain(|one| Arc::strong_count(one) > 1);
+            self.in_use = self.kept.len();
         }
-        self.lists.insert(Arc::clone(list));
+        self.kept.insert(Arc::clone(one));
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::observed::AppState;
+    use crate::model::observed::{AppState, InstalledApp};
 
     fn list(package: &str) -> Arc<[InstalledApp]> {
         Arc::from([InstalledApp {
@@ -105,7 +113,7 @@ mod tests {
 
     #[test]
     fn equal_lists_are_one_and_unused_ones_go() {
-        let mut lists = AppLists::default();
+        let mut lists = Pool::default();
         let (mut first, mut second) = (list("com.a"), list("com.a"));
         lists.share(&mut first);
         lists.share(&mut second);
@@ -113,7 +121,7 @@ mod tests {
         for number in 0..10 * SPARE {
             lists.share(&mut list(&format!("com.b{number}")));
         }
-        assert!(lists.lists.len() <= 2 * SPARE, "{}", lists.lists.len());
+        assert!(lists.kept.len() <= 2 * SPARE, "{}", lists.kept.len());
         let mut third = list("com.a");
         lists.share(&mut third);
         assert!(Arc::ptr_eq(&first, &third));

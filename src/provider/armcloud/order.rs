@@ -196,7 +196,7 @@ fn location(order: &Order) -> Result<Bytes, CallError> {
         speed,
         bearing,
         horizontal_accuracy,
-    } = location;
+    } = location.as_ref();
     let number = |text: &SmolStr| -> Result<f64, CallError> {
         text.parse::<f64>()
             .ok()

@@ -155,7 +155,7 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
     limits: Limits {
         requests_per_second: 200,
         requests_per_minute: 5000,
-        open_jobs: 2000,
+        open_jobs: 20_000,
         poll_batch: 100,
         poll_interval: Duration::from_secs(5),
         in_flight: 32,

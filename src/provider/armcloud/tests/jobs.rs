@@ -15,14 +15,14 @@ fn order(name: &'static str, codes: &[&str]) -> Order {
     let write = match name {
         call::LOCATION => wish(
             "location",
-            Value::Location(Location {
+            Value::Location(Box::new(Location {
                 latitude: "1".into(),
                 longitude: "2".into(),
                 altitude: None,
                 speed: None,
                 bearing: None,
                 horizontal_accuracy: None,
-            }),
+            })),
         ),
         call::ADB => wish("adb", Value::Flag(true)),
         call::IMAGE => wish(

@@ -79,8 +79,12 @@ async fn location_is_sent_as_numbers() {
         bearing: None,
         horizontal_accuracy: None,
     };
-    let wish =
-        |location: &Location| vec![("location", Wish::Set(Value::Location(location.clone())))];
+    let wish = |location: &Location| {
+        vec![(
+            "location",
+            Wish::Set(Value::Location(Box::new(location.clone()))),
+        )]
+    };
     insta::assert_snapshot!(sent(&order(call::LOCATION, &["AC1"], wish(&location))).await,
         @r#"/openapi/open/pad/gpsInjectInfo {"padCodes":["AC1"],"longitude":116.3974551,"latitude":-39.909187}"#);
     location.altitude = Some("12.5".into());

@@ -312,7 +312,7 @@ async fn write_only_attributes_arrive() {
             horizontal_accuracy: None,
         };
         bench
-            .round("location", Value::Location(location), None)
+            .round("location", Value::Location(Box::new(location)), None)
             .await;
         let there = bench.first().location.unwrap();
         assert_eq!((there.latitude, there.longitude), (1.3521, -103.8198));

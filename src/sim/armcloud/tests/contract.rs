@@ -296,7 +296,7 @@ async fn a_position_arrives() {
             horizontal_accuracy: None,
         };
         let phone = bench
-            .write("location", Wish::Set(Wished::Location(location)))
+            .write("location", Wish::Set(Wished::Location(Box::new(location))))
             .await;
         let location = phone.location.unwrap();
         assert_eq!(
