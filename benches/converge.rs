@@ -104,6 +104,7 @@ async fn converge(phones: u32) -> Value {
         ..Spec::default()
     });
     rig.standard("");
+    let removals = removals(&rig);
     let mut session = rig.session(false).await;
     let plan_started = rig.clock.now();
     let before = Instant::now();
@@ -116,10 +117,7 @@ async fn converge(phones: u32) -> Value {
         .expect("an ending");
     let took = rig.clock.now().since(BEGINNING);
     let report = rig.sim.report();
-    let least = Least::of(
-        registry::capabilities(ProviderKind::ArmCloud).expect("a table"),
-        u64::from(phones),
-    );
+    let least = Least::of(table(), u64::from(phones), removals);
     let calls = report.reads + report.mutations;
     json!({
         "phones": phones,
@@ -146,7 +144,7 @@ struct Least {
 }
 
 impl Least {
-    fn of(table: &Capabilities, phones: u64) -> Self {
+    fn of(table: &Capabilities, phones: u64, removals: u64) -> Self {
         let read = |kind| phones.div_ceil(u64::from(table.read(kind).expect("a read").max_phones));
         let write =
             |name: &str| phones.div_ceil(u64::from(table.call(name).expect("a call").max_phones));
@@ -159,7 +157,7 @@ impl Least {
             "proxy/set",
             "updatePadProperties",
         ];
-        let apps = ["installApp", "installApp", "uninstallApp"];
+        let apps = ["installApp", "installApp"];
         let named = |name: &&str| {
             table
                 .calls
@@ -172,7 +170,12 @@ impl Least {
             .chain(&apps)
             .map(|name| write(named(name)))
             .sum();
-        let jobs = phones * 7;
+        let removal = table
+            .call(named(&"uninstallApp"))
+            .expect("a call")
+            .max_phones;
+        let writes = writes + removals.div_ceil(u64::from(removal));
+        let jobs = phones * 6 + removals;
         let polls = jobs.div_ceil(u64::from(table.limits.poll_batch));
         let calls = reads + writes;
         let spec = Spec::default();
@@ -186,14 +189,28 @@ impl Least {
         let round = table.limits.poll_interval.as_secs_f64();
         let rounds = |seconds: f64| (seconds / round).ceil() * round;
         let setting = spec.job_time.as_secs_f64() * 1.25;
-        let chain =
-            settings.len() as f64 * rounds(setting) + apps.len() as f64 * rounds(setting * 4.0);
+        let chain = settings.len() as f64 * rounds(setting)
+            + (apps.len() + 1) as f64 * rounds(setting * 4.0);
         Self {
             calls,
             polls,
             seconds: budget.max(connections).max(chain),
         }
     }
+}
+
+fn table() -> &'static Capabilities {
+    registry::capabilities(ProviderKind::ArmCloud).expect("a table")
+}
+
+/// Phones from which the app has to go.
+fn removals(rig: &Rig) -> u64 {
+    let there = |id: &String| {
+        rig.sim
+            .phone(id)
+            .is_some_and(|phone| phone.app("com.bad.game").is_some())
+    };
+    rig.sim.phones().iter().filter(|id| there(id)).count() as u64
 }
 
 fn ratio(a: u64, b: u64) -> f64 {
@@ -208,20 +225,18 @@ async fn served(spec: Spec) -> (Rig, Options) {
         .expect("a port");
     let address = listener.local_addr().expect("an address");
     let clock: Arc<dyn Clock> = Arc::new(rig.clock);
+    let listener = listener.into_std().expect("a listener");
     let sim = rig.sim.clone();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
             .expect("a runtime");
-        runtime
-            .block_on(front::serve(
-                sim,
-                into_this_runtime(listener),
-                clock,
-                std::future::pending::<()>(),
-            ))
-            .expect("the simulator serves");
+        let served = runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).expect("a listener");
+            front::serve(sim, listener, clock, std::future::pending::<()>()).await
+        });
+        served.expect("the simulator serves");
     });
     rig.standard("");
     let account = std::fs::read_to_string(rig.fleet().join("account.yaml")).expect("the account");
@@ -236,11 +251,6 @@ async fn served(spec: Spec) -> (Rig, Options) {
     (rig, options)
 }
 
-fn into_this_runtime(listener: tokio::net::TcpListener) -> tokio::net::TcpListener {
-    let listener = listener.into_std().expect("a listener");
-    tokio::net::TcpListener::from_std(listener).expect("a listener")
-}
-
 async fn loopback(phones: u32) -> Value {
     let (rig, options) = served(Spec {
         phones,
@@ -249,6 +259,7 @@ async fn loopback(phones: u32) -> Value {
         ..Spec::default()
     })
     .await;
+    let removals = removals(&rig);
     let mut session = Session::open(options, false).await.expect("a session");
     session.preview(quiet()).await.expect("a plan");
     let plan = session.plan_now();
@@ -257,10 +268,7 @@ async fn loopback(phones: u32) -> Value {
         .await
         .expect("an ending");
     let report = rig.sim.report();
-    let least = Least::of(
-        registry::capabilities(ProviderKind::ArmCloud).expect("a table"),
-        u64::from(phones),
-    );
+    let least = Least::of(table(), u64::from(phones), removals);
     let calls = report.reads + report.mutations;
     json!({
         "phones": phones, "ending": format!("{ending:?}"), "calls": calls, "minimalCalls": least.calls, "callsRatio": ratio(calls, least.calls),

@@ -200,17 +200,32 @@ impl AccountState {
         (self.poll_interval() * 2).max(self.expected(key.payload.call))
     }
 
-    /// The next round of polls at or after `at`: all jobs are asked about in common rounds.
-    pub(super) fn round(&self, at: Timestamp) -> Timestamp {
-        let step = i64::try_from(self.poll_interval().as_millis())
-            .unwrap_or(5_000)
-            .max(1);
-        Timestamp(at.0.div_euclid(step) * step + if at.0.rem_euclid(step) == 0 { 0 } else { step })
+    /// When jobs are to be asked about: at once when a call is full, else a fifth of the poll interval after the first is due, so that others join.
+    pub(super) fn polls_at(&self) -> Option<Timestamp> {
+        let (first, _) = self.polls.first()?;
+        let full = self
+            .polls
+            .iter()
+            .nth(self.poll_batch() - 1)
+            .map(|(at, _)| *at);
+        let joined = first.after(self.poll_interval() / 5);
+        Some(full.map_or(joined, |full| full.min(joined)))
     }
 
-    /// Follows a job: first poll when half the time has passed that jobs of its call usually take (the poll is shared by a hundred jobs; waiting is not).
+    /// Jobs in one poll.
+    pub(super) fn poll_batch(&self) -> usize {
+        usize::try_from(self.setup.capabilities.limits.poll_batch)
+            .unwrap_or(1)
+            .max(1)
+    }
+
+    /// Follows a job: first poll in the round in which half the time has passed that jobs of its call usually take (a poll is shared by
+    /// a hundred jobs; waiting is not).
     pub(super) fn follow(&mut self, job: JobKey, mut open: OpenJob) {
-        let next = self.round(open.since.after(self.expected(&open.call) / 2));
+        let rounds = (self.expected(&open.call).as_millis() / 2)
+            .div_ceil(self.poll_interval().as_millis().max(1));
+        let rounds = u32::try_from(rounds).unwrap_or(1).max(1);
+        let next = open.since.after(self.poll_interval() * rounds);
         open.next = next;
         open.interval = self.poll_interval();
         self.polls.insert((next, job.clone()));
@@ -231,9 +246,8 @@ impl AccountState {
             return;
         };
         let wait = open.interval;
-        // Counted from the round, not from the answer: else every second round would be skipped.
-        let soonest = now.after(Duration::from_millis(1));
-        let next = self.round(open.next.after(wait).max(soonest));
+        // Counted from when it was due, not from the answer: else rounds would drift.
+        let next = open.next.after(wait).max(now.after(Duration::from_millis(1)));
         if let Some(open) = self.jobs.get_mut(job) {
             self.polls.remove(&(open.next, job.clone()));
             open.polling = false;

@@ -122,9 +122,10 @@ impl Core {
 
     fn poll(&mut self, ix: AccountIx, now: Timestamp) -> Option<Work> {
         let account = &mut self.accounts[ix.0];
-        let most = usize::try_from(account.setup.capabilities.limits.poll_batch)
-            .unwrap_or(1)
-            .max(1);
+        if account.polls_at().is_none_or(|at| at > now) {
+            return None;
+        }
+        let most = account.poll_batch();
         let mut jobs = Vec::new();
         while let Some((at, key)) = account.polls.first().cloned() {
             if at > now || jobs.len() >= most {
@@ -422,7 +423,7 @@ impl Core {
         let account = &mut self.accounts[ix.0];
         let free = account.budget.next_free(now).max(account.again_at);
         let mut own: Vec<Timestamp> = Vec::new();
-        own.extend(account.polls.first().map(|(at, _)| *at));
+        own.extend(account.polls_at());
         if !account.cannot_look {
             own.extend(account.searches.values().map(|(at, _)| *at).min());
         }
