@@ -218,7 +218,7 @@ fn ratio(a: u64, b: u64) -> f64 {
 }
 
 /// A rig whose vendor is served over loopback HTTP.
-async fn served(spec: Spec) -> (Rig, Options) {
+async fn served(spec: Spec, limits: &str) -> (Rig, Options) {
     let rig = Rig::new(spec);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
@@ -238,7 +238,7 @@ async fn served(spec: Spec) -> (Rig, Options) {
         });
         served.expect("the simulator serves");
     });
-    rig.standard("");
+    rig.standard(limits);
     let account = std::fs::read_to_string(rig.fleet().join("account.yaml")).expect("the account");
     rig.write(
         "fleet/account.yaml",
@@ -252,12 +252,15 @@ async fn served(spec: Spec) -> (Rig, Options) {
 }
 
 async fn loopback(phones: u32) -> Value {
-    let (rig, options) = served(Spec {
-        phones,
-        job_time: Duration::from_millis(200),
-        latency: Duration::from_millis(2),
-        ..Spec::default()
-    })
+    let (rig, options) = served(
+        Spec {
+            phones,
+            job_time: Duration::from_millis(200),
+            latency: Duration::from_millis(2),
+            ..Spec::default()
+        },
+        "",
+    )
     .await;
     let removals = removals(&rig);
     let mut session = Session::open(options, false).await.expect("a session");
@@ -277,11 +280,14 @@ async fn loopback(phones: u32) -> Value {
 }
 
 async fn observe(phones: u32) -> Value {
-    let (_rig, options) = served(Spec {
-        phones,
-        latency: Duration::ZERO,
-        ..Spec::default()
-    })
+    let (_rig, options) = served(
+        Spec {
+            phones,
+            latency: Duration::ZERO,
+            ..Spec::default()
+        },
+        "",
+    )
     .await;
     let mut session = Session::open(options, false).await.expect("a session");
     let sockets_before = sockets();
@@ -306,12 +312,15 @@ fn sockets() -> usize {
 
 /// From a saved file to the first request that changes a phone, while `run` runs.
 async fn edits(count: u32) -> Value {
-    let (rig, mut options) = served(Spec {
-        phones: 5,
-        job_time: Duration::from_millis(5),
-        latency: Duration::ZERO,
-        ..Spec::default()
-    })
+    let (rig, mut options) = served(
+        Spec {
+            phones: 5,
+            job_time: Duration::from_millis(5),
+            latency: Duration::ZERO,
+            ..Spec::default()
+        },
+        "{ pollInterval: 100ms }",
+    )
     .await;
     options.command = "run";
     options.in_memory = true;
