@@ -12,7 +12,11 @@
 #![expect(clippy::disallowed_methods, reason = "a benchmark reads real clocks")]
 
 #[path = "../tests/it/rig.rs"]
-#[expect(dead_code, reason = "shared with the tests, which use all of it")]
+#[expect(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "shared with the tests, which use all of it and may unwrap"
+)]
 mod rig;
 
 use phonefleet::daemon::{Options, Session};

@@ -7,6 +7,8 @@ use super::assembly;
 use super::session::asked;
 use super::{DaemonError, Ending, ProgressSink, Session};
 use crate::controller::core::{Event, Stance};
+use crate::model::fleet::Fleet;
+use crate::model::id::VendorIdentity;
 use crate::model::stamp::Timestamp;
 use crate::secret::Secrets as _;
 use crate::server::control::{ControlSocket, Reply, Request, Verb};
@@ -80,7 +82,7 @@ impl Session {
                     tasks.spawn(socket.serve(sender));
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "There is no control socket; `phonefleet resolve` needs the daemon to be stopped")
+                    tracing::warn!(%error, "There is no control socket; `phonefleet resolve` needs the daemon to be stopped");
                 }
             }
         }
@@ -125,6 +127,19 @@ impl Session {
             .collect()
     }
 
+    /// Operations that are open at an account this fleet does not have.
+    fn open_work_dropped_by(&self, fleet: &Fleet) -> usize {
+        let kept = |identity: &VendorIdentity| {
+            let mut accounts = fleet.accounts.values();
+            accounts.any(|account| account.identity == *identity)
+        };
+        let operations = &self.driver.core().ledger().operations;
+        operations
+            .values()
+            .filter(|state| !kept(&state.intent.identity))
+            .count()
+    }
+
     /// Reads the manifests again; good ones are taken, bad ones are told and left.
     fn reload(&mut self) -> Result<(), DaemonError> {
         let now: Timestamp = self.clock.now();
@@ -157,20 +172,7 @@ impl Session {
                 return Ok(());
             }
         };
-        let kept = |identity: &crate::model::id::VendorIdentity| {
-            fleet
-                .accounts
-                .values()
-                .any(|account| account.identity == *identity)
-        };
-        let orphans = self
-            .driver
-            .core()
-            .ledger()
-            .operations
-            .values()
-            .filter(|state| !kept(&state.intent.identity))
-            .count();
+        let orphans = self.open_work_dropped_by(&fleet);
         if orphans > 0 {
             tracing::error!(
                 orphans,

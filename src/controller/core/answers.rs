@@ -57,7 +57,7 @@ impl Core {
                 match error.accepted {
                     Accepted::No => self.refused_whole(call.account, &order, &error, now),
                     Accepted::Maybe => {
-                        self.lost(call.account, operation, &order.phones, now.after(wait), now)
+                        self.lost(call.account, operation, &order.phones, now.after(wait), now);
                     }
                 }
             }
@@ -192,7 +192,7 @@ impl Core {
             ErrorKind::Busy => self.hold(account, phone, Reason::Busy, now),
             ErrorKind::NotReady => self.hold(account, phone, Reason::NotReady, now),
             ErrorKind::Throttled | ErrorKind::Transient => {
-                self.hold(account, phone, Reason::BackOff, now)
+                self.hold(account, phone, Reason::BackOff, now);
             }
             ErrorKind::NotFound
             | ErrorKind::Refused

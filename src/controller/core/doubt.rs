@@ -162,11 +162,7 @@ impl Core {
             Duration::from_secs(45),
             Duration::from_secs(120),
         ];
-        let passed = steps
-            .iter()
-            .copied()
-            .filter(|step| *step <= age)
-            .next_back();
+        let passed = steps.iter().copied().rfind(|step| *step <= age);
         let late = passed.map_or(since, |step| since.after(step));
         if age > Duration::from_secs(180) {
             since.after(Duration::from_secs(60 * (age.as_secs() / 60)))

@@ -43,7 +43,7 @@ impl Core {
                 match request.kind {
                     ReadKind::Listing => self.listed(call.account, observation, call.sent_at, now),
                     ReadKind::AppCatalogue | ReadKind::ImageCatalogue => {
-                        self.catalogued(call.account, &request, observation)
+                        self.catalogued(call.account, &request, observation);
                     }
                     ReadKind::Usage | ReadKind::Properties | ReadKind::Apps | ReadKind::Shell => {
                         let asked = Asked {
@@ -275,7 +275,7 @@ impl Core {
             }
             ReadKind::AppCatalogue => self.accounts[ix.0].catalogue_reads.apps = retry_page(error),
             ReadKind::ImageCatalogue => {
-                self.accounts[ix.0].catalogue_reads.images = retry_page(error)
+                self.accounts[ix.0].catalogue_reads.images = retry_page(error);
             }
             ReadKind::Usage | ReadKind::Properties | ReadKind::Apps | ReadKind::Shell => {
                 let whole = matches!(

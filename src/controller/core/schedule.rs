@@ -429,7 +429,7 @@ impl Core {
         }
         match account.listing.page {
             PageState::Done | PageState::Unwanted | PageState::Failed => {
-                own.push(account.listing.next_at)
+                own.push(account.listing.next_at);
             }
             PageState::Due(_) => own.push(now),
             PageState::UnderWay => {}

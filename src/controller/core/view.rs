@@ -370,7 +370,7 @@ impl Core {
             match &phone.claim {
                 Claimed::Nobody => unclaimed += u64::from(phone.sight.listed.is_some()),
                 Claimed::Not(reason, detail, _) => {
-                    outside.push((phone.key.clone(), *reason, detail.clone()))
+                    outside.push((phone.key.clone(), *reason, detail.clone()));
                 }
                 Claimed::By(_)
                     if phone.sight.listed.is_none()
