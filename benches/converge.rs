@@ -329,7 +329,7 @@ async fn edits(count: u32) -> Value {
     options.command = "run";
     options.in_memory = true;
     let zone = |round: u32| {
-        if round % 2 == 0 {
+        if round.is_multiple_of(2) {
             "Europe/Paris"
         } else {
             "Europe/Rome"
@@ -362,10 +362,11 @@ async fn edits(count: u32) -> Value {
         })
         .await;
     latencies.sort_by(f64::total_cmp);
-    let at = |share: f64| {
-        latencies[((latencies.len() as f64 * share).ceil() as usize).clamp(1, latencies.len()) - 1]
+    let at = |percent: usize| {
+        let rank = (latencies.len() * percent).div_ceil(100);
+        latencies[rank.clamp(1, latencies.len()) - 1]
     };
-    json!({ "edits": count, "firstRequestP50Ms": at(0.5), "firstRequestP99Ms": at(0.99) })
+    json!({ "edits": count, "firstRequestP50Ms": at(50), "firstRequestP99Ms": at(99) })
 }
 
 async fn settle(rig: &Rig, zone: &str) {

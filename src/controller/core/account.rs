@@ -247,7 +247,10 @@ impl AccountState {
         };
         let wait = open.interval;
         // Counted from when it was due, not from the answer: else rounds would drift.
-        let next = open.next.after(wait).max(now.after(Duration::from_millis(1)));
+        let next = open
+            .next
+            .after(wait)
+            .max(now.after(Duration::from_millis(1)));
         if let Some(open) = self.jobs.get_mut(job) {
             self.polls.remove(&(open.next, job.clone()));
             open.polling = false;

@@ -203,7 +203,7 @@ impl Core {
                     let absent = phone
                         .sight
                         .absent
-                        .then(|| (Reason::Absent, "two complete listings do not show it"));
+                        .then_some((Reason::Absent, "two complete listings do not show it"));
                     (
                         Some(&desired.group),
                         worst
