@@ -8,12 +8,17 @@ use super::options::Global;
 use super::output::{Output, counted};
 use crate::journal::Journal;
 use crate::journal::sqlite::SqliteJournal;
+use crate::journal::state::load_key;
+use crate::model::desired::Fingerprints;
 use crate::model::id::{OperationId, PhoneId};
 use crate::model::operation::{Phase, PhaseEvent};
 use crate::model::record::{OperationState, Record};
+use crate::secret::fingerprint::Fingerprinter;
+use crate::secret::resolve::References;
 use crate::server::control::{self, ControlError, Reply, Verb};
 use crate::time::clock::{Clock, TokioClock};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// A daemon answers within this time.
@@ -110,13 +115,42 @@ fn by_lock(folder: &Path, args: &Args) -> Result<u64, CliError> {
     })?;
     let moves = moves(state, args)?;
     let resolved = u64::try_from(moves.len()).unwrap_or(u64::MAX);
-    let record = Record::Moved {
+    let mut records = Vec::new();
+    if args.happened {
+        records.extend(asserted(folder, state, &moves)?);
+    }
+    records.push(Record::Moved {
         operation: args.operation,
         moves,
         at: now,
-    };
-    journal.append(&[record], now)?;
+    });
+    journal.append(&records, now)?;
     Ok(resolved)
+}
+
+/// What happened is remembered as if the vendor had confirmed it: nothing else can tell of values that cannot be read back, and they would be written again.
+fn asserted(
+    folder: &Path,
+    state: &OperationState,
+    moves: &[(PhoneId, PhaseEvent)],
+) -> Result<Option<Record>, CliError> {
+    let Some(key) = load_key(folder)? else {
+        return Ok(None);
+    };
+    let fingerprints = Fingerprinter::new(&key, Arc::new(References::from_process()));
+    let mut rows = Vec::new();
+    for (attribute, wish) in state.intent.writes.iter() {
+        if let Some(print) = fingerprints.fingerprint(attribute, wish) {
+            let of = |(phone, _): &(PhoneId, PhaseEvent)| {
+                (phone.clone(), attribute.clone(), Some(print.clone()))
+            };
+            rows.extend(moves.iter().map(of));
+        }
+    }
+    Ok((!rows.is_empty()).then(|| Record::Asserted {
+        identity: state.intent.identity.clone(),
+        rows,
+    }))
 }
 
 /// The answer for each parked phone that was asked about.

@@ -1,6 +1,7 @@
 //! `sim`: simulated vendors over HTTP, for trying things out and for tests.
 //!
-//! Invariants: prints one JSON line when it is ready and nothing else on stdout; serves until SIGINT or SIGTERM. Not here: the vendors (`sim`).
+//! Invariants: prints one JSON line when it is ready, one with what it counted when it ends, and nothing else on stdout; serves until SIGINT or SIGTERM.
+//! Not here: the vendors (`sim`).
 
 use super::error::{CliError, Exit};
 use super::options::duration;
@@ -95,11 +96,12 @@ pub async fn run(args: Args, output: &Output) -> Result<Exit, CliError> {
         // Closed means that the process ends anyway.
         drop(receiver.wait_for(|asked| *asked).await);
     };
-    front::serve(simulator, listener, clock, asked)
+    front::serve(simulator.clone(), listener, clock, asked)
         .await
         .map_err(|problem| {
             CliError::new(Exit::Before, "the simulator stopped").because(&problem)
         })?;
+    output.json_line(&json!({ "report": simulator.report() }))?;
     Ok(Exit::Done)
 }
 

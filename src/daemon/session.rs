@@ -27,8 +27,10 @@ use tokio::sync::watch;
 
 /// Counts are told this often.
 const TOLD_EVERY: Duration = Duration::from_millis(200);
-/// `status.json` is written this often.
+/// `status.json` is written this often at most, while counts change.
 const PUBLISHED_EVERY: Duration = Duration::from_secs(2);
+/// `status.json` is written this often at least, so that its age tells that somebody is alive.
+const PUBLISHED_ANYWAY: Duration = Duration::from_secs(30);
 /// Requests under way get this long to be answered when a session drains.
 pub(super) const DRAIN: Duration = Duration::from_secs(4);
 
@@ -47,6 +49,8 @@ pub struct Session {
     pub(super) asked_to_stop: bool,
     told_at: Timestamp,
     published_at: Timestamp,
+    /// The counts as they were published.
+    published: Progress,
 }
 
 impl std::fmt::Debug for Session {
@@ -120,6 +124,7 @@ impl Session {
             asked_to_stop: false,
             told_at: never,
             published_at: never,
+            published: Progress::default(),
         })
     }
 
@@ -320,7 +325,10 @@ impl Session {
                 ..self.driver.core().counts()
             });
         }
-        if now.since(self.published_at) >= PUBLISHED_EVERY {
+        let age = now.since(self.published_at);
+        if age >= PUBLISHED_ANYWAY
+            || (age >= PUBLISHED_EVERY && self.driver.core().counts() != self.published)
+        {
             self.publish();
         }
     }
@@ -329,6 +337,7 @@ impl Session {
     pub(super) fn publish(&mut self) {
         let now = self.clock.now();
         self.published_at = now;
+        self.published = self.driver.core().counts();
         let Some(folder) = self.options.state_dir.as_deref().filter(|_| self.locked) else {
             return;
         };

@@ -2,11 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod brakes;
 mod cli;
 mod converge;
 mod crash;
+mod drift;
+mod frugal;
 mod killed_writer;
 mod manifest;
+mod operator;
+mod process;
 mod rig;
+mod sigkill;
 mod sisters;
 mod tidy;
+mod vendor_errors;

@@ -283,19 +283,25 @@ impl Core {
             .is_some_and(|state| state.phases.contains(&Phase::Parked))
     }
 
-    /// A person looked at a parked operation.
+    /// A person looked at a parked operation. What happened is remembered as if the vendor had confirmed it: nothing else can tell of write-only values.
     pub(super) fn resolved(&mut self, operation: OperationId, happened: bool, now: Timestamp) {
         let Some(state) = self.ledger.operations.get(&operation) else {
             return;
         };
-        let parked = state
+        let parked: Vec<PhoneId> = state
             .intent
             .phones
             .iter()
             .zip(&state.phases)
-            .filter(|(_, phase)| **phase == Phase::Parked);
-        let moves: Vec<_> = parked
-            .map(|(phone, _)| (phone.clone(), PhaseEvent::Resolved(happened)))
+            .filter(|(_, phase)| **phase == Phase::Parked)
+            .map(|(phone, _)| phone.clone())
+            .collect();
+        if happened && let Some(account) = self.account_of(operation) {
+            self.confirm(account, operation, &parked, now);
+        }
+        let moves = parked
+            .into_iter()
+            .map(|phone| (phone, PhaseEvent::Resolved(happened)))
             .collect();
         self.moved(operation, moves, now);
     }

@@ -4,6 +4,7 @@
 //! is never touched. Not here: reads (`reading`), calls (`schedule`).
 
 use super::account::AccountState;
+use super::allowance::unlimited;
 use super::{AccountIx, AccountSetup, Core, PhoneIx, Stance, view};
 use crate::model::attribute::Attribute;
 use crate::model::capability::Costs;
@@ -417,56 +418,6 @@ impl Core {
         plan
     }
 
-    /// Costs the group allows this phone now.
-    fn allowed(&self, ix: PhoneIx, group: &Group, now: Timestamp, with_limited: bool) -> Costs {
-        let spent = self.spent_here(ix, group);
-        group
-            .allow
-            .iter()
-            .filter(|allowance| allowance.until.is_none_or(|until| until > now))
-            .filter(|allowance| allowance.max_phones.is_none() || with_limited || spent)
-            .fold(Costs::NONE, |costs, allowance| costs.union(allowance.costs))
-    }
-
-    fn spent_here(&self, ix: PhoneIx, group: &Group) -> bool {
-        let phone = self.state(ix);
-        let who = (
-            self.accounts[phone.account.0].setup.identity.clone(),
-            phone.key.phone.clone(),
-        );
-        self.ledger
-            .spent
-            .get(&(group.name.clone(), self.fleet.revision.clone()))
-            .is_some_and(|spent| spent.contains(&who))
-    }
-
-    /// Takes one of the places that `maxPhones` leaves, if there is one.
-    fn reserve(&mut self, ix: PhoneIx, group: &Group, now: Timestamp) -> bool {
-        if self.spent_here(ix, group) {
-            return true;
-        }
-        let spent = self
-            .ledger
-            .spent
-            .get(&(group.name.clone(), self.fleet.revision.clone()))
-            .map_or(0, BTreeSet::len);
-        let most = group
-            .allow
-            .iter()
-            .filter(|allowance| allowance.until.is_none_or(|until| until > now))
-            .filter_map(|allowance| allowance.max_phones)
-            .min();
-        let most = most.map_or(usize::MAX, |most| {
-            usize::try_from(most).unwrap_or(usize::MAX)
-        });
-        let reserved = self.reserved.entry(group.name.clone()).or_default();
-        if reserved.contains(&ix) || spent + reserved.len() < most {
-            reserved.insert(ix);
-            return true;
-        }
-        false
-    }
-
     /// Tells the account's batches where the phone stands.
     fn stand(&mut self, ix: PhoneIx, now: Timestamp) {
         let phone = self.state(ix);
@@ -580,17 +531,6 @@ fn assumed(key: &PhoneKey, open: &[&OperationState]) -> BTreeSet<Attribute> {
         }
     }
     assumed
-}
-
-/// Costs the group allows any number of phones now.
-pub(super) fn unlimited(group: &Group, now: Timestamp) -> Costs {
-    group
-        .allow
-        .iter()
-        .filter(|allowance| {
-            allowance.max_phones.is_none() && allowance.until.is_none_or(|until| until > now)
-        })
-        .fold(Costs::NONE, |costs, allowance| costs.union(allowance.costs))
 }
 
 /// What a step is batched by. Of the cause only whether a person wanted it: finer causes would tear batches apart.

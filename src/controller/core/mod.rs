@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `account` | what is kept per account: budget, batches, reads, jobs |
 //! | `member` | which phones there are, whose they are, and their plans |
+//! | `allowance` | what phones may cost now: until when, and how many of them |
 //! | `reading` | which reads are due |
 //! | `readings` | what their answers mean |
 //! | `health` | whether an account answers |
@@ -18,6 +19,7 @@
 //! a call is only handed out together with the records that must be durable before it leaves. Not here: performing anything (`driver`).
 
 mod account;
+mod allowance;
 mod answers;
 mod doubt;
 mod health;

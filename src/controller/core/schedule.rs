@@ -4,11 +4,12 @@
 //! before the account's first reading is in; every call is taken out of the budget. Not here: what answers mean (`answers`, `reading`).
 
 use super::account::PageState;
-use super::member::{Claimed, unlimited};
+use super::allowance::unlimited;
+use super::member::Claimed;
 use super::reading::NAMED;
 use super::{AccountIx, Core, PhoneIx, Stance, Work};
 use crate::model::attribute::Attribute;
-use crate::model::capability::Costs;
+use crate::model::capability::{Cost, Costs};
 use crate::model::condition::Cause;
 use crate::model::desired::Desired;
 use crate::model::id::{OperationId, PhoneId};
@@ -197,6 +198,8 @@ impl Core {
                 self.note_correction(member, &ready.key, now);
                 if !ready.key.costs.is_live() {
                     self.note_spending(member, phone, ready.key.costs, now);
+                    // Whatever comes of it: an answer may never arrive, and nothing tells afterwards what a restart or wipe has lost.
+                    self.forget_asserted(member, ready.key.costs.has(Cost::Wipe));
                 }
                 self.dirty.insert(member);
             }
