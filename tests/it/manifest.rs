@@ -62,12 +62,12 @@ fn quickstart_loads() {
     assert_eq!(fleet.named, []);
     insta::assert_snapshot!(desired(&fleet, &facts("demo", "AC32010000001", Some("2")), NOW), @r##"
 group berlin
-property/persist.sys.quickstart.ring = {"set":{"text":"canary"}} (fleet.yaml:65)
-timezone = {"set":{"text":"Europe/Berlin"}} (fleet.yaml:62)
-language = {"set":{"text":"de-DE"}} (fleet.yaml:63)
-proxy = {"set":{"proxy":{"via":{"mode":"proxy","protocol":"socks5","host":"proxy.example.net","port":1080,"bypass":{"packages":[],"ips":[],"domains":[]}}}}} (fleet.yaml:34)
-app/com.bad.game = {"set":{"app":"absent"}} (fleet.yaml:39)
-app/com.example.maps = {"set":{"app":{"present":{"app":"maps","version":{"nameAtLeast":"1.4.2"}}}}} (fleet.yaml:38)
+property/persist.sys.quickstart.ring = {"set":{"text":"canary"}} (fleet.yaml:67)
+timezone = {"set":{"text":"Europe/Berlin"}} (fleet.yaml:64)
+language = {"set":{"text":"de-DE"}} (fleet.yaml:65)
+proxy = {"set":{"proxy":{"via":{"mode":"proxy","protocol":"socks5","host":"proxy.example.net","port":1080,"bypass":{"packages":[],"ips":[],"domains":[]}}}}} (fleet.yaml:36)
+app/com.bad.game = {"set":{"app":"absent"}} (fleet.yaml:41)
+app/com.example.maps = {"set":{"app":{"present":{"app":"maps","version":{"nameAtLeast":"1.4.2"}}}}} (fleet.yaml:40)
 "##);
     insta::assert_snapshot!(desired(&fleet, &facts("demo", "AC32010000001", Some("3")), NOW), @"Unclaimed");
 }
