@@ -102,9 +102,9 @@ reasons! {
     /// The vendor rejects the credentials.
     CredentialsRejected => Operator, "correct the credentials; `phonefleet doctor` tests them";
     /// An operator holds the phone.
-    Held => Operator, "`phonefleet release PHONE`";
-    /// The group or fleet is paused.
-    Paused => Operator, "`phonefleet resume`";
+    Held => Operator, "nothing holds phones in this version";
+    /// The group only reports (`mode: warn`).
+    Paused => Operator, "set `mode: enforce` of the group when its differences are what you want changed";
     /// The group claims fewer or more phones than it expects.
     Expectation => Operator, "correct `phones` or `expect` of the group";
 }

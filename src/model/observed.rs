@@ -211,6 +211,8 @@ pub struct Sight {
     pub floor: [Timestamp; PHONE_READS],
     /// Two complete listings, far enough apart, did not show the phone.
     pub absent: bool,
+    /// Since when every read that tells it has found the phone in use.
+    pub in_use_since: Option<Timestamp>,
 }
 
 impl Sight {
@@ -222,6 +224,11 @@ impl Sight {
         }
         self.read_at[slot] = Some(sent_at);
         if let Some(new) = reading.listed {
+            match new.in_use {
+                Some(true) => self.in_use_since = self.in_use_since.or(Some(sent_at)),
+                Some(false) => self.in_use_since = None,
+                None => {}
+            }
             self.listed = Some(match self.listed.take() {
                 Some(old) => Listed {
                     state: new.state,

@@ -295,12 +295,16 @@ fn forbidden(input: &PhoneInput<'_>, change: &Change) -> Option<Waiting> {
     })
 }
 
-/// Somebody uses the phone. An old answer to that question counts for nothing: see [`needs_usage`].
+/// Somebody uses the phone, and has not for longer than such changes wait. An old answer to that question counts for nothing: see [`needs_usage`].
 fn in_use(input: &PhoneInput<'_>, change: &Change) -> Option<Waiting> {
     if change.costs.is_live() || input.sight.listed.as_ref()?.in_use != Some(true) {
         return None;
     }
     let at = usage_at(input)?;
+    let waited = |since| input.now.since(since) >= input.settings.in_use_most;
+    if input.sight.in_use_since.is_some_and(waited) {
+        return None;
+    }
     Some(Waiting {
         until: Some(stale(at, input.settings.listing_freshness)),
         ..because(

@@ -301,6 +301,11 @@ fn phones_in_use_keep_their_sessions() {
     let plan = scene.plan();
     assert_eq!(plan.waiting[0].reason, Reason::InUse);
     assert_eq!(plan.next().unwrap().payload.call, "writeTimezone");
+    // It does not wait for ever.
+    scene.sight.in_use_since = Some(NOW.before(Duration::from_secs(4 * 3600 + 1)));
+    assert!(scene.plan().waiting.is_empty());
+    assert!(!scene.plan().next().unwrap().costs.is_live());
+    scene.sight.in_use_since = Some(NOW.before(Duration::from_secs(60)));
     // An old answer has to be asked for again.
     scene.sight.read_at[1] = Some(NOW.before(Duration::from_secs(61)));
     let plan = scene.plan();
