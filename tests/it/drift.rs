@@ -40,7 +40,7 @@ fn few(phones: u32) -> Spec {
 async fn daemon(rig: &Rig) -> Session {
     let mut options = rig.options(true);
     options.command = "run";
-    Session::open(options, true).await.unwrap()
+    crate::rig::open(&options, true).await
 }
 
 /// Runs while the script lasts, then asks to stop.

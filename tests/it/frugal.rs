@@ -3,7 +3,7 @@
 //! Invariants: in virtual time; calls are counted by the vendor. Not here: calls to converge (`converge`).
 
 use crate::rig::{Rig, virtual_time};
-use phonefleet::daemon::{Ending, Session};
+use phonefleet::daemon::Ending;
 use phonefleet::sim::Spec;
 use phonefleet::sim::report::Report;
 use std::time::Duration;
@@ -17,7 +17,7 @@ const HOUR: Duration = Duration::from_secs(3600);
 async fn quiet_rounds(rig: &Rig, span: Duration) -> (Report, Report) {
     let mut options = rig.options(true);
     options.command = "run";
-    let mut session = Session::open(options, true).await.unwrap();
+    let mut session = crate::rig::open(&options, true).await;
     let (stop, stopped) = watch::channel(false);
     let script = async {
         sleep(10 * MINUTE).await;

@@ -129,7 +129,7 @@ fn without_a_word_it_is_never_sent_again() {
         }
         let mut options = rig.options(true);
         options.command = "run";
-        let mut session = Session::open(options, true).await.unwrap();
+        let mut session = crate::rig::open(&options, true).await;
         let (stop, stopped) = watch::channel(false);
         let script = async {
             sleep(24 * HOUR).await;
@@ -212,7 +212,7 @@ fn a_running_daemon_takes_the_answer() {
         drop(session);
         let mut options = rig.options(true);
         options.command = "run";
-        let mut session = Session::open(options, true).await.unwrap();
+        let mut session = crate::rig::open(&options, true).await;
         let (stop, stopped) = watch::channel(false);
         let (folder, state): (PathBuf, PathBuf) = (rig.folder.path().into(), rig.state());
         let script = async {

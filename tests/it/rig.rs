@@ -3,7 +3,8 @@
 //! Invariants: nothing of ours is replaced but the way requests travel and the clock. Not here: assertions.
 
 use phonefleet::controller::progress::Progress;
-use phonefleet::daemon::{Ending, Options, ProgressSink, Session};
+use phonefleet::daemon::{DaemonError, Ending, Options, ProgressSink, Session};
+use phonefleet::journal::JournalError;
 use phonefleet::model::settings::Settings;
 use phonefleet::model::stamp::Timestamp;
 use phonefleet::plan::phone::Approval;
@@ -123,7 +124,7 @@ impl Rig {
 
     /// A session over the simulator.
     pub(crate) async fn session(&self, durable: bool) -> Session {
-        Session::open(self.options(durable), durable).await.unwrap()
+        open(&self.options(durable), durable).await
     }
 
     /// Plans and applies everything that the plan shows.
@@ -171,4 +172,24 @@ pub(crate) fn yes(plan: &Plan) -> Approval {
         costly: plan.costly(),
         phones: None,
     }
+}
+
+/// Opens a session. A process that another test starts shares every open file of this one until it has become another program, locks among them: a folder
+/// that was just let go can be locked for some milliseconds more.
+pub(crate) async fn open(options: &Options, lock: bool) -> Session {
+    for _ in 0..400 {
+        match Session::open(options.clone(), lock).await {
+            Err(DaemonError::Journal(JournalError::Locked { .. })) => pause(),
+            opened => return opened.unwrap(),
+        }
+    }
+    panic!("the state folder stays locked");
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "real time: other tests' processes do not live in the virtual one"
+)]
+fn pause() {
+    std::thread::sleep(Duration::from_millis(5));
 }

@@ -5,7 +5,7 @@
 
 use crate::process::{Desk, Vendor, ends_with, phonefleet, stdout};
 use crate::rig::{quiet, virtual_time, yes};
-use phonefleet::daemon::{Ending, Options, Session};
+use phonefleet::daemon::{Ending, Options};
 use phonefleet::model::condition::Reason;
 use phonefleet::model::settings::Settings;
 use phonefleet::model::stamp::Timestamp;
@@ -118,7 +118,7 @@ fn finish(desk: &Desk, sim: &Simulator) -> (Ending, Vec<String>) {
             clock: Some(clock),
             in_memory: false,
         };
-        let mut session = Session::open(options, true).await.unwrap();
+        let mut session = crate::rig::open(&options, true).await;
         session.preview(quiet()).await.unwrap();
         let plan = session.plan_now();
         let ending = session
