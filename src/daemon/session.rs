@@ -189,7 +189,7 @@ impl Session {
 
     /// Jobs of an earlier session still run: what they leave to do cannot be shown before they end. Only where changes will follow, and not for ever.
     fn earlier_work(&self, patience: Timestamp) -> bool {
-        self.locked && self.driver.core().follows_jobs() && self.clock.now() < patience
+        self.locked && self.driver.core().has_earlier_work() && self.clock.now() < patience
     }
 
     /// Carries the approved plan out until nothing more can be done.

@@ -7,6 +7,7 @@ mod cli;
 mod converge;
 mod crash;
 mod drift;
+mod examples;
 mod frugal;
 mod killed_writer;
 mod manifest;

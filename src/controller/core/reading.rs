@@ -245,6 +245,6 @@ impl Core {
 }
 
 /// The last listing is older than something that changed the phone's state.
-fn invalid(sight: &crate::model::observed::Sight) -> bool {
+pub(super) fn invalid(sight: &crate::model::observed::Sight) -> bool {
     sight.read_at[0].is_some_and(|at| at < sight.floor[0])
 }

@@ -10,8 +10,9 @@ use crate::controller::progress::Progress;
 use crate::model::attribute::Attribute;
 use crate::model::condition::{Actor, Reason};
 use crate::model::id::{AccountName, GroupName, PhoneKey};
-use crate::model::observed::{ReadKind, Sight};
+use crate::model::observed::{ReadKind, RunState, Sight};
 use crate::model::operation::Phase;
+use crate::model::record::OperationState;
 use crate::model::stamp::Timestamp;
 use crate::plan::preview::{AccountEntry, FleetInput, Header, PhoneEntry, Plan, assemble};
 use crate::provider::{CallError, ErrorKind};
@@ -315,6 +316,40 @@ impl Core {
             .filter(|operation| self.account_of(**operation).is_none())
             .copied()
             .collect()
+    }
+
+    /// Work of an earlier session is still going on: jobs are open, or phones are not up and read again after costly ones.
+    pub fn has_earlier_work(&self) -> bool {
+        self.follows_jobs()
+            || self
+                .ledger
+                .operations
+                .values()
+                .any(|state| self.is_coming_back(state))
+    }
+
+    /// Whether a phone on which this operation ended well is not up yet, or not read since.
+    fn is_coming_back(&self, state: &OperationState) -> bool {
+        let Some(account) = self.account_of(state.intent.operation) else {
+            return false;
+        };
+        let ended = state
+            .intent
+            .phones
+            .iter()
+            .zip(&state.phases)
+            .filter(|(_, phase)| matches!(phase, Phase::Succeeded(_)));
+        ended
+            .filter_map(|(phone, _)| self.phone_at(account, phone))
+            .any(|ix| {
+                let phone = self.state(ix);
+                let running = phone
+                    .sight
+                    .listed
+                    .as_ref()
+                    .is_some_and(|listed| listed.state == RunState::Running);
+                !running || super::reading::invalid(&phone.sight) || !phone.plan.unread.is_empty()
+            })
     }
 
     /// No request of ours is without an answer.
