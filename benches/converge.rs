@@ -378,7 +378,13 @@ async fn settle(rig: &Rig, zone: &str) {
     }) {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    // Until the daemon has read the last value back: a change of mind while that is open waits for it.
+    let calls = || rig.sim.report().calls;
+    let mut before = None;
+    while before != Some(calls()) {
+        before = Some(calls());
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
 }
 
 /// CPU seconds and peak resident megabytes of this process.
