@@ -4,6 +4,8 @@
 //! anything; vendors' JSON never leaves an adapter. Not here: when to call (`controller`), what to call (`plan`).
 
 pub mod armcloud;
+mod asked;
+pub mod refusal;
 pub mod registry;
 
 use crate::model::attribute::Attribute;

@@ -11,9 +11,8 @@ use crate::model::observed::{
     AppState, CatalogueApp, CatalogueImage, Cursor, InstalledApp, Listed, Observation, Observed,
     PhoneReading, ReadKind, RunState,
 };
-use rustc_hash::FxHashSet;
+pub(super) use crate::provider::asked::AskedFor;
 use smol_str::{SmolStr, ToSmolStr};
-use std::cell::Cell;
 
 /// Text with something in it.
 pub(super) fn some(text: Option<SmolStr>) -> Option<SmolStr> {
@@ -102,7 +101,7 @@ pub(super) fn usage(paged: Option<Paged<PadRow>>, phones: &[PhoneId]) -> Observa
         .into_iter()
         .filter_map(|row| {
             Some(PhoneReading {
-                phone: asked.phone(row.pad_code.as_ref())?,
+                phone: asked.phone(row.pad_code.as_deref())?,
                 listed: Some(listed(&row)),
                 values: Vec::new(),
                 apps: None,
@@ -110,51 +109,6 @@ pub(super) fn usage(paged: Option<Paged<PadRow>>, phones: &[PhoneId]) -> Observa
         })
         .collect();
     observation(ReadKind::Usage, rows)
-}
-
-/// The phones of a request; counts rows nobody asked for, and logs once how many there were.
-pub(super) struct AskedFor<'a> {
-    phones: &'a [PhoneId],
-    known: FxHashSet<&'a str>,
-    call: &'a str,
-    strangers: Cell<u64>,
-}
-
-impl<'a> AskedFor<'a> {
-    pub(super) fn new(phones: &'a [PhoneId], call: &'a str) -> Self {
-        Self {
-            phones,
-            known: phones.iter().map(PhoneId::as_str).collect(),
-            call,
-            strangers: Cell::new(0),
-        }
-    }
-
-    /// The row's phone, if it was asked for. A row without a phone is that of the only phone asked for.
-    pub(super) fn phone(&self, code: Option<&SmolStr>) -> Option<PhoneId> {
-        let code = code.map(|code| code.trim()).filter(|code| !code.is_empty());
-        match (code, self.phones) {
-            (Some(code), _) if self.known.contains(code) => Some(PhoneId::new(code)),
-            (None, [only]) => Some(only.clone()),
-            (Some(_) | None, _) => {
-                self.strangers.set(self.strangers.get() + 1);
-                None
-            }
-        }
-    }
-}
-
-impl Drop for AskedFor<'_> {
-    fn drop(&mut self) {
-        let rows = self.strangers.get();
-        if rows > 0 {
-            tracing::warn!(
-                call = self.call,
-                rows,
-                "The answer has rows for phones nobody asked for; they are ignored."
-            );
-        }
-    }
 }
 
 fn listed(row: &PadRow) -> Listed {
@@ -204,7 +158,7 @@ pub(super) fn apps(rows: Vec<InstalledRow>, phones: &[PhoneId]) -> Observation {
     let rows = rows
         .into_iter()
         .filter_map(|row| {
-            let phone = asked.phone(row.pad_code.as_ref())?;
+            let phone = asked.phone(row.pad_code.as_deref())?;
             let apps = row.apps?.into_iter().filter_map(installed).collect();
             Some(PhoneReading {
                 phone,

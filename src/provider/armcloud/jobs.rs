@@ -42,7 +42,7 @@ pub(super) fn submission(
     let mut rows: Vec<(PhoneId, RowOutcome)> = Vec::new();
     let mut taken = FxHashSet::default();
     let mut take = |row: TaskRow, failed: bool| {
-        let Some(phone) = asked.phone(row.pad_code.as_ref()) else {
+        let Some(phone) = asked.phone(row.pad_code.as_deref()) else {
             return;
         };
         let outcome = if failed {

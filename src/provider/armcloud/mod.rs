@@ -34,7 +34,7 @@ use crate::model::observed::{Cursor, Observation, PhoneReading, ReadKind};
 use crate::model::stamp::Timestamp;
 use crate::transport::sign::{compact_utc, http_date};
 use crate::transport::{Effect, Request};
-use answer::{Asked, header, our_bug, refused, without_payload};
+use answer::{Asked, header, judge, our_bug, refused, without_payload};
 use bytes::Bytes;
 use flavour::{Action, Flavour, Images, Route};
 use futures_util::future::BoxFuture;
@@ -210,7 +210,7 @@ impl ArmCloud {
             asked.broken(&error)
         })?;
         span.record("status", response.status().as_u16());
-        let judged = asked.judge(&response);
+        let judged = judge(&asked, &response);
         match &judged {
             Ok(_) => tracing::debug!("The call was answered."),
             Err(error) => {

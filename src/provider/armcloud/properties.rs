@@ -23,7 +23,7 @@ pub(super) fn observed(
     let rows = rows
         .into_iter()
         .filter_map(|row| {
-            let phone = asked.phone(row.pad_code.as_ref())?;
+            let phone = asked.phone(row.pad_code.as_deref())?;
             let lists = Lists::of(&row)?;
             let values = attributes
                 .iter()
