@@ -4,7 +4,9 @@
 
 use super::error::{CliError, Exit};
 use super::output::{Format, Output, count, strong, table};
-use crate::model::capability::{Capabilities, Capability, Pattern, ReadMethod, Write};
+use crate::model::capability::{
+    Capabilities, Capability, CredentialForm, Pattern, ReadMethod, Write,
+};
 use crate::model::fleet::ProviderKind;
 use crate::model::observed::ReadKind;
 use crate::provider::registry;
@@ -71,13 +73,22 @@ pub fn run(args: &Args, output: &Output) -> Result<Exit, CliError> {
     Ok(Exit::Done)
 }
 
+/// The ways to sign in: `accessKey, secretKey (securityToken) or token`.
+fn sign_in(forms: &[CredentialForm]) -> String {
+    let form = |form: &CredentialForm| match form.optional {
+        [] => form.required.join(", "),
+        optional => format!("{} ({})", form.required.join(", "), optional.join(", ")),
+    };
+    forms.iter().map(form).collect::<Vec<_>>().join(" or ")
+}
+
 fn describe(capabilities: &Capabilities, format: Format, text: &mut String) {
     let limits = &capabilities.limits;
     let heading = match format {
         Format::Markdown => format!("## {}", capabilities.provider),
         Format::Text | Format::Json => strong(capabilities.provider.as_str()),
     };
-    let credentials = capabilities.credentials.join(", ");
+    let credentials = sign_in(capabilities.credentials);
     let options = match capabilities.options {
         [] => "none".to_owned(),
         options => options.join(", "),

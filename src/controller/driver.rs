@@ -206,6 +206,7 @@ async fn dispatch(provider: Arc<dyn Provider>, id: CallId, work: Work) -> Event 
         Work::Submit(_, order) => Event::Submitted(id, provider.submit(&order).await),
         Work::Poll(jobs) => Event::Polled(id, provider.poll(&jobs).await),
         Work::Find(_, lost) => Event::Found(id, provider.find(&lost).await),
+        Work::Tidy => Event::Tidied(id, provider.tidy().await),
     }
 }
 
@@ -217,6 +218,7 @@ fn answer(id: CallId, work: &Work, error: CallError) -> Event {
         Work::Submit(..) => Event::Submitted(id, Err(error)),
         Work::Poll(_) => Event::Polled(id, Err(error)),
         Work::Find(..) => Event::Found(id, Err(error)),
+        Work::Tidy => Event::Tidied(id, Err(error)),
     }
 }
 

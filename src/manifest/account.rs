@@ -9,7 +9,7 @@ use super::fields::{self, Fields};
 use super::finding::{Mark, Sink, Sources};
 use super::tree::Node;
 use crate::model::canonical;
-use crate::model::capability::Capabilities;
+use crate::model::capability::{Capabilities, CredentialForm};
 use crate::model::fleet::{Account, AccountLimits, App, AppSource, ProviderKind};
 use crate::model::id::{AccountName, AppName, Package, VendorIdentity};
 use crate::model::value::VersionWish;
@@ -72,7 +72,7 @@ pub(super) fn account(
         return None;
     };
     let mut credentials = credentials?;
-    check_credentials(credentials_node?, &credentials, table, sink);
+    let form = check_credentials(credentials_node?, &credentials, table, sink);
     for (name, _, at) in &options {
         if !table.options.contains(&name.as_str()) {
             sink.say(
@@ -87,9 +87,9 @@ pub(super) fn account(
         Some(endpoint) => endpoint?,
         None => SmolStr::new(table.default_endpoint.trim_end_matches('/')),
     };
-    let key = table.credentials.first().copied().unwrap_or_default();
-    let written = credentials
-        .get(key)
+    let key = form.and_then(|form| form.required.first());
+    let written = key
+        .and_then(|key| credentials.get(*key))
         .map_or("", |(_, written)| written.as_str());
     Some(Account {
         name: AccountName::new(document.name.clone()),
@@ -130,21 +130,43 @@ fn credentials(node: &Node, sources: &Sources, sink: &mut Sink) -> References {
     references
 }
 
-fn check_credentials(node: &Node, credentials: &References, table: &Capabilities, sink: &mut Sink) {
+/// The way to sign in that the credentials make; a finding when they make none.
+fn check_credentials(
+    node: &Node,
+    credentials: &References,
+    table: &Capabilities,
+    sink: &mut Sink,
+) -> Option<&'static CredentialForm> {
     let provider = table.provider;
-    for entry in fields::entries(node, "credentials", &mut Sink::default()) {
-        if !table.credentials.contains(&entry.key.as_str()) {
+    let entries = fields::entries(node, "credentials", &mut Sink::default());
+    let said: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+    if let Some(form) = table.credentials.iter().find(|form| form.fits(&said)) {
+        // A reference that is wrong has been told already.
+        return (said.len() == credentials.len()).then_some(form);
+    }
+    let mut known: Vec<&str> = table
+        .credentials
+        .iter()
+        .flat_map(CredentialForm::names)
+        .collect();
+    known.dedup();
+    for entry in entries {
+        if !known.contains(&entry.key.as_str()) {
             sink.say(
                 entry.key_at,
                 "unknown-credential",
                 format!("{provider} has no credential `{}`", entry.key),
             )
-            .did_you_mean(&entry.key, table.credentials)
+            .did_you_mean(&entry.key, &known)
             .secret();
         }
     }
-    for name in table.credentials {
-        if !credentials.contains_key(*name) && node.get(name).is_none() {
+    // The form that was most likely meant: most of its names are there.
+    let present =
+        |form: &&'static CredentialForm| form.names().filter(|name| said.contains(name)).count();
+    let likely = table.credentials.iter().rev().max_by_key(present)?;
+    for name in likely.required {
+        if !said.contains(name) {
             sink.say(
                 node.at,
                 "missing-credential",
@@ -154,6 +176,20 @@ fn check_credentials(node: &Node, credentials: &References, table: &Capabilities
             .secret();
         }
     }
+    for entry in entries {
+        let key = entry.key.as_str();
+        if known.contains(&key) && !likely.names().any(|name| name == key) {
+            let names: Vec<&str> = likely.names().collect();
+            sink.say(
+                entry.key_at,
+                "unknown-credential",
+                format!("`{key}` does not go together with the other credentials"),
+            )
+            .hint(format!("{provider} takes {}", names.join(", ")))
+            .secret();
+        }
+    }
+    None
 }
 
 fn limits(node: &Node, sink: &mut Sink) -> AccountLimits {
@@ -280,10 +316,18 @@ pub(super) fn app(
             sources.push(source(item, accounts, around.options, sink)?);
         }
     }
+    let version = version?;
+    if let VersionWish::NameExact(name) = &version {
+        for source in &mut sources {
+            if let AppSource::Url { version, .. } = source {
+                *version = Some(name.clone());
+            }
+        }
+    }
     Some(App {
         name: AppName::new(document.name.clone()),
         package: Package::new(package?),
-        version: version?,
+        version,
         sources,
         origin: around.sources.origin(document.name_at),
     })
@@ -372,8 +416,9 @@ fn source(
     let app_id = fields.get("appId", sink);
     let url = fields.get("url", sink);
     let md5 = fields.get("md5", sink);
+    let size = fields.get("sizeMb", sink);
     fields.finish(sink);
-    match (account, app_id, url, md5) {
+    match (account, app_id, url, md5.or(size)) {
         (Some(account), Some(app_id), None, None) => {
             let at = account.at;
             let account = fields::text(account, "account", sink)?;
@@ -383,17 +428,26 @@ fn source(
                 app_id: fields::text(app_id, "appId", sink)?,
             })
         }
-        (None, None, Some(url), md5) => {
+        (None, None, Some(url), _) => {
             let url = app_url(url, options, sink)?;
             let md5 = match md5 {
                 Some(node) => Some(md5_digest(node, sink)?),
                 None => None,
             };
-            Some(AppSource::Url { url, md5 })
+            let size_mb = match size {
+                Some(node) => Some(fields::small(node, "sizeMb", (1, 100_000), sink)?),
+                None => None,
+            };
+            Some(AppSource::Url {
+                url,
+                md5,
+                size_mb,
+                version: None,
+            })
         }
         (_, _, _, _) => {
             sink.say(node.at, "bad-value", "this is no source of an app")
-                .hint("write { account: NAME, appId: ID } or { url: https://…, md5: DIGEST }");
+                .hint("write { account: NAME, appId: ID } or { url: https://…, md5: DIGEST, sizeMb: SIZE }");
             None
         }
     }

@@ -250,6 +250,13 @@ fn app() -> Value {
                 json!({ "type": "string", "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://" }),
             ),
             ("md5", md5),
+            (
+                "sizeMb",
+                described(
+                    "Size of the file in megabytes, rounded up; KooPhone wants it.",
+                    number(1, Some(100_000)),
+                ),
+            ),
         ],
         &["url"],
     );

@@ -4,7 +4,8 @@ use super::schema::schema;
 use super::{Bundle, Finding, LoadOptions, SourceFile, load, load_with};
 use crate::model::attribute::Attribute;
 use crate::model::capability::{
-    Capabilities, Capability, Cost, Costs, Limits, Pattern, ReadMethod, Stage, Write,
+    Capabilities, Capability, Cost, Costs, CredentialForm, Limits, Pattern, ReadMethod, Refuses,
+    Stage, Write,
 };
 use crate::model::desired::{AppPolicy, Desired, Mode};
 use crate::model::fleet::{Claim, Fleet, PhoneFacts, ProviderKind};
@@ -113,12 +114,18 @@ static TABLE: Capabilities = Capabilities {
         requests_per_minute: 100,
         open_jobs: 100,
         poll_batch: 100,
+        poll_one_submit: false,
         poll_interval: Duration::from_secs(5),
         in_flight: 4,
     },
     default_endpoint: "https://api.example.com",
-    credentials: &["accessKey", "secretKey"],
+    credentials: &[CredentialForm {
+        required: &["accessKey", "secretKey"],
+        optional: &[],
+    }],
     options: &["signedHost"],
+    refuses: Refuses::NOTHING,
+    tidies: false,
 };
 
 fn table(kind: ProviderKind) -> Option<&'static Capabilities> {

@@ -7,9 +7,10 @@ use super::layer::Slot;
 use super::merge::Stack;
 use super::value::Tools;
 use crate::model::attribute::Attribute;
-use crate::model::capability::{Capabilities, Capability, Pattern, Write};
+use crate::model::capability::{Capabilities, Capability, Pattern, Refuses, Write};
 use crate::model::desired::AppPolicy;
 use crate::model::fleet::{Account, AppSource, ProviderKind};
+use crate::model::id::AppName;
 use crate::model::value::{AppWish, Value, Wish};
 
 /// Finds a provider's table.
@@ -108,7 +109,9 @@ impl Judge<'_> {
                     "unsupported",
                     format!("{who} cannot set `{attribute}` to this"),
                 );
+                return;
             }
+            self.value(attribute, wish, None, (at, sink));
             return;
         };
         match app {
@@ -116,41 +119,70 @@ impl Judge<'_> {
                 if self.table.route(attribute, wish, None).is_none() {
                     sink.say(at, "unsupported", format!("{who} cannot remove apps"))
                         .hint("remove the line, or list it under `ignore`");
+                    return;
                 }
+                self.value(attribute, wish, None, (at, sink));
             }
             AppWish::Present { app: None, .. } => {}
             AppWish::Present {
                 app: Some(name), ..
-            } => {
-                let Some(Some(app)) = self.tools.apps.get(name) else {
-                    return;
-                };
-                let Some(source) = app.source_for(&self.account.name) else {
-                    let account = &self.account.name;
-                    sink.say(
-                        at,
-                        "no-source",
-                        format!("App `{name}` has no source for account {account}"),
-                    )
-                    .hint(format!(
-                        "add {{ account: {account}, appId: ID }} or {{ url: https://… }} to its sources ({})",
-                        app.origin
-                    ));
-                    return;
-                };
-                if self.table.route(attribute, wish, Some(source)).is_none() {
-                    let kind = match source {
-                        AppSource::Catalogue { .. } => "its catalogue",
-                        AppSource::Url { .. } => "a url",
-                    };
-                    sink.say(
-                        at,
-                        "unsupported",
-                        format!("{who} cannot install apps from {kind}"),
-                    )
-                    .hint(format!("give App `{name}` another source ({})", app.origin));
-                }
-            }
+            } => self.install(attribute, wish, name, (at, sink)),
+        }
+    }
+
+    /// An app that comes from an App manifest.
+    fn install(
+        &self,
+        attribute: &Attribute,
+        wish: &Wish,
+        name: &AppName,
+        (at, sink): (Mark, &mut Sink),
+    ) {
+        let who = self.who();
+        let Some(Some(app)) = self.tools.apps.get(name) else {
+            return;
+        };
+        let Some(source) = app.source_for(&self.account.name) else {
+            let account = &self.account.name;
+            sink.say(
+                at,
+                "no-source",
+                format!("App `{name}` has no source for account {account}"),
+            )
+            .hint(format!(
+                "add {{ account: {account}, appId: ID }} or {{ url: https://… }} to its sources ({})",
+                app.origin
+            ));
+            return;
+        };
+        if self.table.route(attribute, wish, Some(source)).is_none() {
+            let kind = match source {
+                AppSource::Catalogue { .. } => "its catalogue",
+                AppSource::Url { .. } => "a url",
+            };
+            sink.say(
+                at,
+                "unsupported",
+                format!("{who} cannot install apps from {kind}"),
+            )
+            .hint(format!("give App `{name}` another source ({})", app.origin));
+            return;
+        }
+        self.value(attribute, wish, Some(source), (at, sink));
+    }
+
+    /// What the provider cannot do with this very value.
+    fn value(
+        &self,
+        attribute: &Attribute,
+        wish: &Wish,
+        source: Option<&AppSource>,
+        (at, sink): (Mark, &mut Sink),
+    ) {
+        let Refuses(refuses) = self.table.refuses;
+        if let Some(reason) = refuses(attribute, wish, source) {
+            let who = self.who();
+            sink.say(at, "unsupported", format!("{who}: {reason}"));
         }
     }
 

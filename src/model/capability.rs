@@ -265,6 +265,8 @@ pub struct Call {
     pub deadline: DeadlineClass,
     /// It sets an absolute value: sending it twice ends as sending it once.
     pub absolute: bool,
+    /// HTTP requests that one such order may take, at most; all but the last only prepare it.
+    pub requests: u32,
 }
 
 /// Which of the settings' deadlines holds for a call.
@@ -287,8 +289,12 @@ pub struct ReadCall {
     pub kind: ReadKind,
     /// Phones (rows) in one call, at most.
     pub max_phones: u32,
+    /// Attributes one call asks for, at most; the others are asked for by further calls.
+    pub max_attributes: u32,
     /// Whether it is a job on the phones.
     pub job: bool,
+    /// HTTP requests that one such read may take, at most; all but the last only prepare it.
+    pub requests: u32,
 }
 
 /// The limits a vendor documents; an Account may lower them.
@@ -303,6 +309,8 @@ pub struct Limits {
     pub open_jobs: u32,
     /// Jobs asked for in one poll.
     pub poll_batch: u32,
+    /// The jobs of one poll must come from one submit: their ids share the text before the first `/` (see [`JobId::submit`](super::id::JobId::submit)).
+    pub poll_one_submit: bool,
     /// Shortest time between two polls of one job.
     pub poll_interval: Duration,
     /// Requests under way at once.
@@ -325,11 +333,65 @@ pub struct Capabilities {
     pub limits: Limits,
     /// Base URL when the Account names none.
     pub default_endpoint: &'static str,
-    /// Names an Account's `credentials` must have.
-    pub credentials: &'static [&'static str],
+    /// Ways to sign in; an Account's `credentials` must be one of them.
+    pub credentials: &'static [CredentialForm],
     /// Names an Account's `options` may have.
     pub options: &'static [&'static str],
+    /// Why single values cannot be carried out, where the attribute as such can.
+    #[serde(skip)]
+    pub refuses: Refuses,
+    /// The adapter leaves things at the vendor that are to be cleared away when nothing else is to be done.
+    pub tidies: bool,
 }
+
+/// One way to sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CredentialForm {
+    /// Names that must be there. The first one's reference tells one tenant from another.
+    pub required: &'static [&'static str],
+    /// Names that may be there.
+    pub optional: &'static [&'static str],
+}
+
+impl CredentialForm {
+    /// Whether exactly these names make this form.
+    pub fn fits(&self, names: &[&str]) -> bool {
+        self.required.iter().all(|name| names.contains(name))
+            && names
+                .iter()
+                .all(|name| self.required.contains(name) || self.optional.contains(name))
+    }
+
+    /// All its names, the required ones first.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.required.iter().chain(self.optional).copied()
+    }
+}
+
+/// Says why a wish cannot be carried out (with what would work), or nothing. For an app to be installed, from this source.
+#[derive(Clone, Copy)]
+pub struct Refuses(pub fn(&Attribute, &Wish, Option<&AppSource>) -> Option<String>);
+
+impl Refuses {
+    /// Every value can be carried out.
+    pub const NOTHING: Self = Self(|_, _, _| None);
+}
+
+impl fmt::Debug for Refuses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Refuses")
+    }
+}
+
+impl PartialEq for Refuses {
+    /// Code is not compared: two tables that differ in nothing else are equal.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Refuses {}
 
 impl Capabilities {
     /// The row about `attribute`.

@@ -177,6 +177,12 @@ pub enum AppSource {
         url: SmolStr,
         /// MD5 of the file, 32 lower hex digits.
         md5: Option<SmolStr>,
+        /// Size of the file in megabytes, rounded up; some vendors want it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        size_mb: Option<u32>,
+        /// The version name in the file, where the App says it exactly; some vendors want it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<SmolStr>,
     },
 }
 

@@ -76,6 +76,15 @@ impl fmt::Display for PhoneKey {
     }
 }
 
+impl JobId {
+    /// The text before the first `/`, which the jobs of one submit share at vendors that are asked about a whole submit; else the whole text.
+    pub fn submit(&self) -> &str {
+        self.0
+            .split_once('/')
+            .map_or(&*self.0, |(submit, _)| submit)
+    }
+}
+
 /// Our durable record of one provider call; counts up for the life of a state folder. Written `op-17`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

@@ -246,6 +246,19 @@ impl Sight {
         }
     }
 
+    /// When the read was sent that told the attribute last. A read that tells everything it ever will (a listing, usage, a list of apps) tells by silence too.
+    pub fn told_at(&self, attribute: &Attribute, kind: ReadKind) -> Option<Timestamp> {
+        match (self.values.get(attribute), kind) {
+            (Some(seen), _) => Some(seen.at),
+            (None, ReadKind::Properties | ReadKind::Shell)
+                if !matches!(attribute, Attribute::App(_)) =>
+            {
+                None
+            }
+            (None, _) => self.read_at[kind.slot()?],
+        }
+    }
+
     /// When the last read of this kind was sent, if it may be decided on: at or after the floor, and no older than `oldest`.
     pub fn fresh(&self, kind: ReadKind, oldest: Timestamp) -> Option<Timestamp> {
         let slot = kind.slot()?;

@@ -7,7 +7,7 @@ use super::diff::Found;
 use super::phone::{Change, Payload, PhoneInput, PhoneStep};
 use super::version::{version_fits, version_of};
 use crate::model::attribute::Attribute;
-use crate::model::capability::{CallName, Costs, Stage};
+use crate::model::capability::{CallName, Costs, Refuses, Stage};
 use crate::model::condition::Cause;
 use crate::model::fleet::AppSource;
 use crate::model::id::{AppName, Package};
@@ -47,6 +47,10 @@ pub(super) fn route(input: &PhoneInput<'_>, change: &Change) -> Result<Route, St
                 input.capabilities.provider, change.attribute
             )
         })?;
+    let Refuses(refuses) = input.capabilities.refuses;
+    if let Some(reason) = refuses(&change.attribute, &change.to, source) {
+        return Err(reason);
+    }
     let app = match (&change.attribute, source) {
         (Attribute::App(package), Some(source)) => Some((package.clone(), source.clone())),
         (_, _) => None,

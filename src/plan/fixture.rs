@@ -7,7 +7,7 @@ use super::preview::{AccountEntry, FleetInput, Header, PhoneEntry, Plan, assembl
 use crate::model::attribute::Attribute;
 use crate::model::capability::{
     Call, Capabilities, Capability, Cost, Costs, DeadlineClass, Limits, Pattern, ReadCall,
-    ReadMethod, Stage, Write,
+    ReadMethod, Refuses, Stage, Write,
 };
 use crate::model::condition::{Cause, Reason};
 use crate::model::desired::{AppPolicy, Desired, Fingerprints, Mode, Origin, Wanted};
@@ -167,6 +167,7 @@ const fn call(
         expected: Duration::from_secs(expected),
         deadline,
         absolute: true,
+        requests: 1,
     }
 }
 
@@ -191,7 +192,9 @@ const fn read(kind: ReadKind) -> ReadCall {
     ReadCall {
         kind,
         max_phones: 100,
+        max_attributes: u32::MAX,
         job: matches!(kind, ReadKind::Shell),
+        requests: 1,
     }
 }
 
@@ -212,12 +215,15 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
         requests_per_minute: 600,
         open_jobs: 500,
         poll_batch: 100,
+        poll_one_submit: false,
         poll_interval: Duration::from_secs(5),
         in_flight: 8,
     },
     default_endpoint: "https://vendor.test",
     credentials: &[],
     options: &[],
+    refuses: Refuses::NOTHING,
+    tidies: false,
 };
 
 /// Fingerprints that change with a generation of secrets; `None`: no secret can be resolved.

@@ -8,7 +8,7 @@ use super::preview::{FleetInput, Step};
 use crate::model::capability::{Capabilities, ReadMethod};
 use crate::model::id::AccountName;
 use crate::model::observed::ReadKind;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 /// Calls and time.
@@ -69,7 +69,7 @@ impl Load {
         self.jobs += jobs;
         self.longest = self.longest.max(jobs);
         let mut time = Duration::ZERO;
-        let mut kinds = BTreeSet::new();
+        let mut kinds: BTreeMap<ReadKind, u64> = BTreeMap::new();
         for step in &plan.chain {
             let expected = capabilities
                 .call(step.payload.call)
@@ -77,13 +77,16 @@ impl Load {
             time += expected + capabilities.limits.poll_interval;
             for (attribute, _) in step.payload.writes.iter() {
                 if let Some(ReadMethod::By(kind)) = capabilities.of(attribute).map(|row| row.read) {
-                    kinds.insert(kind);
+                    *kinds.entry(kind).or_default() += 1;
                 }
             }
         }
         self.chain_time = self.chain_time.max(time);
-        for kind in kinds {
-            *self.reads.entry(kind).or_default() += 1;
+        for (kind, attributes) in kinds {
+            let most = capabilities
+                .read(kind)
+                .map_or(u32::MAX, |read| read.max_attributes);
+            *self.reads.entry(kind).or_default() += attributes.div_ceil(u64::from(most.max(1)));
         }
     }
 }

@@ -6,7 +6,7 @@
 use super::diff::{Facts, Print};
 use super::gate::OpenWork;
 use super::phone::{Catalogue, PhoneInput};
-use super::shows::{is_default, text_agrees};
+use super::shows::{is_default, proxy_shows, text_agrees};
 use super::version::{installed_as, version_fits, version_of};
 use crate::model::attribute::Attribute;
 use crate::model::capability::{Capability, ReadMethod};
@@ -231,7 +231,8 @@ impl<'a> Reader<'a> {
             Value::Image(image) => self.by_image(image, observed),
             Value::Sim(fields) => self.by_sim(subject, fields, observed),
             // No read tells these; a row that says otherwise has nothing to compare with.
-            Value::Location(_) | Value::Proxy(_) | Value::App(_) => Verdict::Unknown,
+            Value::Location(_) | Value::App(_) => Verdict::Unknown,
+            Value::Proxy(proxy) => Verdict::of(proxy_shows(proxy, observed), observed),
         }
     }
 

@@ -9,7 +9,7 @@ use super::phone::Catalogue;
 use crate::model::attribute::Attribute;
 use crate::model::canonical::compare_versions;
 use crate::model::observed::{AppState, InstalledApp, Observed, Sight};
-use crate::model::value::{AppWish, Image, ImageTarget, SimField, Value, VersionWish, Wish};
+use crate::model::value::{AppWish, Image, ImageTarget, Proxy, SimField, Value, VersionWish, Wish};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
@@ -36,7 +36,21 @@ pub fn shows(sight: &Sight, attribute: &Attribute, wish: &Wish, catalogue: &Cata
         (Wish::Set(Value::Image(wanted)), Observed::Image { id, version }) => {
             image_shows(wanted, id.as_ref(), version.as_ref(), catalogue)
         }
+        (Wish::Set(Value::Proxy(wanted)), observed) => proxy_shows(wanted, observed),
         (Wish::Set(_), _) => false,
+    }
+}
+
+/// Whether a proxy that was read is the wished one. What a phone tells of its proxy is `host:port`, or nothing.
+pub(super) fn proxy_shows(wanted: &Proxy, observed: &Observed) -> bool {
+    match (wanted, observed) {
+        (Proxy::Direct, Observed::Missing) => true,
+        (Proxy::Via(endpoint), Observed::Text(told)) => {
+            told.rsplit_once(':').is_some_and(|(host, port)| {
+                host.eq_ignore_ascii_case(&endpoint.host) && port.parse() == Ok(endpoint.port)
+            })
+        }
+        (Proxy::Direct | Proxy::Via(_), _) => false,
     }
 }
 

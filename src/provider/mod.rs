@@ -191,7 +191,7 @@ pub struct Probe {
 /// One account at one vendor.
 ///
 /// # Guarantees
-/// Each method makes exactly one HTTP call unless it says otherwise, and never repeats it.
+/// Each method makes one HTTP call, or at most as many as the capability table says of the call (`requests`), and never repeats any.
 pub trait Provider: Send + Sync {
     /// What it can do.
     fn capabilities(&self) -> &'static Capabilities;
@@ -219,6 +219,11 @@ pub trait Provider: Send + Sync {
 
     /// Looks in the vendor's lists for jobs of a lost submit. May make no call at all.
     fn find<'a>(&'a self, lost: &'a LostSubmit) -> BoxFuture<'a, Result<Found, CallError>>;
+
+    /// Clears away, with one HTTP call, what the adapter has left at the vendor and nobody needs any more (see [`Capabilities::tidies`]). `true`: there may be more.
+    fn tidy(&self) -> BoxFuture<'_, Result<bool, CallError>> {
+        Box::pin(async { Ok(false) })
+    }
 
     /// One cheap signed read that tells whether credentials, clock and endpoint are right.
     fn probe(&self) -> BoxFuture<'_, Result<Probe, CallError>>;

@@ -2,12 +2,12 @@
 //!
 //! Invariants: one open job a phone; events of one moment keep their order; a job's fate is drawn when it is accepted. Not here: what work does (`job`).
 
-use super::armcloud;
 use super::faults::Kind;
 use super::job::{Fate, Job, State, Work};
 use super::phone::{ABNORMAL, RUNNING};
 use super::report::{Costly, Report};
 use super::world::World;
+use super::{armcloud, surface};
 use crate::model::stamp::Timestamp;
 use crate::time::delay::jitter;
 use bytes::Bytes;
@@ -95,7 +95,7 @@ impl World {
                     }
                 }
                 Due::Arrive(request) => {
-                    armcloud::answer(self, &request);
+                    (surface::of(self.spec.provider).answer)(self, &request);
                 }
                 Due::Scenario(number) => self.happen(number),
             }

@@ -14,12 +14,14 @@ mod rate;
 pub mod report;
 pub mod scenario;
 mod shell;
+mod surface;
 mod values;
 pub mod world;
 
 pub use inprocess::InProcess;
 pub use values::Values;
 
+use crate::model::fleet::ProviderKind;
 use crate::model::stamp::Timestamp;
 use crate::time::clock::Clock;
 use crate::time::delay::jitter;
@@ -29,6 +31,7 @@ use faults::Kind;
 use smol_str::SmolStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use surface::Class;
 use world::World;
 
 /// How long a silent loss keeps a client waiting at most.
@@ -37,6 +40,8 @@ const SILENCE: Duration = Duration::from_secs(90);
 /// What a world is made of.
 #[derive(Clone, Debug)]
 pub struct Spec {
+    /// Whose phones they are: which surface answers.
+    pub provider: ProviderKind,
     /// How many phones.
     pub phones: u32,
     /// Decides everything that looks like chance.
@@ -68,6 +73,7 @@ pub struct Spec {
 impl Default for Spec {
     fn default() -> Self {
         Self {
+            provider: ProviderKind::ArmCloud,
             phones: 100,
             seed: 1,
             faults: faults::Faults::default(),
@@ -81,6 +87,17 @@ impl Default for Spec {
             real_devices: 0.0,
             check_clock: false,
             dialect: armcloud::Dialect::default(),
+        }
+    }
+}
+
+impl Spec {
+    /// A world of this vendor's phones, their codes shaped as the vendor's are.
+    pub fn of(provider: ProviderKind) -> Self {
+        Self {
+            provider,
+            phone_prefix: SmolStr::new_static(surface::of(provider).phone_prefix),
+            ..Self::default()
         }
     }
 }
@@ -200,32 +217,37 @@ fn receive(world: &mut World, request: &http::Request<Bytes>) -> Handled {
     if world.fault(Kind::Refused, number) {
         return handled(delay, Outcome::Refused);
     }
-    let path = request.uri().path();
-    world.count_call(armcloud::known_path(path));
-    armcloud::count_class(world, path);
+    let surface = surface::of(world.spec.provider);
+    world.count_call((surface.call_name)(request));
+    match (surface.class)(request) {
+        Some(Class::Read) => world.report.reads += 1,
+        Some(Class::Poll) => world.report.polls += 1,
+        Some(Class::Mutation) => world.report.mutations += 1,
+        None => {}
+    }
     let standing = world.rate.call(world.now);
     if !standing.allowed {
         world.report.throttled += 1;
         return handled(
             delay,
-            Outcome::Answer(armcloud::throttled(world.now, standing, path)),
+            Outcome::Answer((surface.throttled)(world.now, standing, request)),
         );
     }
     if world.fault(Kind::Throttle, number) {
         return handled(
             delay,
-            Outcome::Answer(armcloud::throttled(world.now, standing, path)),
+            Outcome::Answer((surface.throttled)(world.now, standing, request)),
         );
     }
     if world.fault(Kind::Html, number) {
         return handled(
             delay,
-            Outcome::Answer(armcloud::html(200, "Welcome to the portal")),
+            Outcome::Answer(surface::html(200, "Welcome to the portal")),
         );
     }
     let server_error = world.fault(Kind::ServerError, number);
     if world.fault(Kind::ErrorBefore, number) || (server_error && number.is_multiple_of(2)) {
-        return handled(delay, Outcome::Answer(armcloud::html(502, "Bad Gateway")));
+        return handled(delay, Outcome::Answer(surface::html(502, "Bad Gateway")));
     }
     if world.fault(Kind::Late, number) {
         let arrival = world.now.after(world.faults.late_by.0);
@@ -234,11 +256,11 @@ fn receive(world: &mut World, request: &http::Request<Bytes>) -> Handled {
             .push(arrival, Due::Arrive(Box::new(request.clone())));
         return handled(world.faults.late_by.0, Outcome::Lost);
     }
-    let answer = armcloud::answer(world, request);
+    let answer = (surface.answer)(world, request);
     if world.fault(Kind::ErrorAfter, number) || server_error {
         return handled(
             delay,
-            Outcome::Answer(armcloud::html(504, "Gateway Timeout")),
+            Outcome::Answer(surface::html(504, "Gateway Timeout")),
         );
     }
     if world.fault(Kind::Lost, number) {
@@ -246,8 +268,10 @@ fn receive(world: &mut World, request: &http::Request<Bytes>) -> Handled {
         let silent = number % 2 == 1;
         return handled(if silent { SILENCE } else { delay }, Outcome::Lost);
     }
-    let answer = armcloud::with_standing(answer, standing, path);
-    handled(delay, Outcome::Answer(answer))
+    handled(
+        delay,
+        Outcome::Answer((surface.dress)(answer, standing, request)),
+    )
 }
 
 #[cfg(test)]

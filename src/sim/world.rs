@@ -11,6 +11,7 @@ use super::phone::{self, App, Image, Phone};
 use super::rate::Rate;
 use super::report::Report;
 use super::scenario::{Drift, Event};
+use super::surface::Desk;
 use super::values::Values;
 use crate::model::stamp::Timestamp;
 use crate::time::delay::hash;
@@ -57,6 +58,9 @@ pub struct World {
     pub(super) call: u64,
     pub(super) rate: Rate,
     pub(super) report: Report,
+    /// What only this vendor's surface keeps.
+    #[expect(dead_code, reason = "the surfaces registered so far keep nothing")]
+    pub(super) desk: Desk,
 }
 
 impl World {
@@ -85,6 +89,7 @@ impl World {
             call: 0,
             rate: Rate::new(spec.rate_per_second, spec.rate_per_minute),
             report: Report::default(),
+            desk: Desk::default(),
             spec,
         };
         for number in 0..world.spec.phones {

@@ -46,10 +46,15 @@ impl Budget {
 
     /// Takes one call out of the budget, if it allows one now.
     pub fn take(&mut self, now: Timestamp) -> bool {
-        if self.next_free(now) > now {
+        self.take_all(1, now)
+    }
+
+    /// Takes so many calls out of the budget, if it allows them all now.
+    pub fn take_all(&mut self, calls: u32, now: Timestamp) -> bool {
+        if self.next_free_for(calls, now) > now {
             return false;
         }
-        self.calls.push_back(now);
+        self.calls.extend((0..calls).map(|_| now));
         true
     }
 
@@ -63,6 +68,12 @@ impl Budget {
 
     /// The moment from which one more call is allowed; `now` if that is already so.
     pub fn next_free(&mut self, now: Timestamp) -> Timestamp {
+        self.next_free_for(1, now)
+    }
+
+    /// The moment from which so many more calls are allowed at once. A limit below that number lets them through when nothing else is in its window.
+    pub fn next_free_for(&mut self, calls: u32, now: Timestamp) -> Timestamp {
+        let more = usize::try_from(calls).unwrap_or(usize::MAX).max(1);
         self.forget(now);
         self.raise(now);
         let mut free = now.max(self.closed_until);
@@ -71,7 +82,8 @@ impl Budget {
                 (u64::from(window.calls) * u64::from(self.share) / u64::from(FULL)).max(1),
             )
             .unwrap_or(1);
-            if let Some(index) = self.calls.len().checked_sub(allowed) {
+            let before = allowed.saturating_sub(more) + 1;
+            if let Some(index) = self.calls.len().checked_sub(before) {
                 free = free.max(Timestamp(self.calls[index].0 + millis(window.length) + 1));
             }
         }

@@ -2,7 +2,7 @@
 //!
 //! Invariants: a phone waits in at most one read of each kind; a job is polled by one call at a time. Not here: phones (`member`).
 
-use super::{AccountSetup, PhoneIx};
+use super::{AccountSetup, PhoneIx, Work};
 use crate::model::capability::{Call, DeadlineClass};
 use crate::model::condition::Reason;
 use crate::model::id::{JobId, OperationId, PhoneId};
@@ -53,6 +53,8 @@ pub(super) struct AccountState {
     pub(super) routine_at: Timestamp,
     /// The first reading of the account is in: changes may start.
     pub(super) warm: bool,
+    /// From when on what is left at the vendor is cleared away, where the adapter leaves something.
+    pub(super) untidy: Option<Timestamp>,
     /// Last calls by second, to be journaled.
     pub(super) uncounted: (i64, u32),
     /// How long jobs of each call took lately.
@@ -146,6 +148,7 @@ impl AccountState {
             rounds: 0,
             routine_at: Timestamp(i64::MAX),
             warm: false,
+            untidy: None,
             uncounted: (0, 0),
             learned: BTreeMap::new(),
         }
@@ -153,6 +156,43 @@ impl AccountState {
 
     pub(super) fn call(&self, name: &str) -> Option<&'static Call> {
         self.setup.capabilities.call(name)
+    }
+
+    /// HTTP requests that this call may take, at most.
+    pub(super) fn requests_of(&self, work: &Work) -> u32 {
+        let capabilities = self.setup.capabilities;
+        match work {
+            Work::Read(request) | Work::StartRead(request) => capabilities
+                .read(request.kind)
+                .map_or(1, |read| read.requests),
+            Work::Submit(_, order) => self.call(order.call).map_or(1, |call| call.requests),
+            Work::Poll(_) | Work::Find(..) | Work::Tidy => 1,
+        }
+    }
+
+    /// From when on the budget allows any call of this vendor, with the requests that prepare it.
+    pub(super) fn next_free(&mut self, now: Timestamp) -> Timestamp {
+        let capabilities = self.setup.capabilities;
+        let calls = capabilities.calls.iter().map(|call| call.requests);
+        let reads = capabilities.reads.iter().map(|read| read.requests);
+        let most = calls.chain(reads).max().unwrap_or(1);
+        self.budget.next_free_for(most, now)
+    }
+
+    /// Nothing is open, due or held here.
+    pub(super) fn is_idle(&self) -> bool {
+        self.warm
+            && self.jobs.is_empty()
+            && self.searches.is_empty()
+            && self.due.iter().all(BTreeMap::is_empty)
+            && self.batches.next_release(|key| self.hold(key)).is_none()
+    }
+
+    /// Something may have been left at the vendor.
+    pub(super) fn leaves_something(&mut self, now: Timestamp) {
+        if self.setup.capabilities.tidies {
+            self.untidy = self.untidy.or(Some(now));
+        }
     }
 
     /// Phones in one call.

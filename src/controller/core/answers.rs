@@ -33,6 +33,7 @@ impl Core {
         let Work::Submit(operation, order) = call.work else {
             return;
         };
+        self.accounts[call.account.0].leaves_something(now);
         match result {
             Ok(submission) => {
                 self.account_works(call.account, now);

@@ -94,6 +94,8 @@ pub enum Work {
     Poll(Vec<JobRef>),
     /// Looking for the jobs of a lost submit.
     Find(OperationId, LostSubmit),
+    /// Clearing away what is left at the vendor.
+    Tidy,
 }
 
 /// What happened.
@@ -109,6 +111,8 @@ pub enum Event {
     Polled(CallId, Result<Vec<JobReport>, CallError>),
     /// A search was answered.
     Found(CallId, Result<Found, CallError>),
+    /// Something was cleared away; `true`: there may be more.
+    Tidied(CallId, Result<bool, CallError>),
     /// A person looked at a parked operation.
     Resolved(OperationId, bool),
 }
@@ -313,6 +317,7 @@ impl Core {
             Event::Submitted(id, result) => self.submit_answered(id, result, now),
             Event::Polled(id, result) => self.poll_answered(id, result, now),
             Event::Found(id, result) => self.search_answered(id, result, now),
+            Event::Tidied(id, result) => self.tidied(id, result, now),
             Event::Resolved(operation, happened) => self.resolved(operation, happened, now),
         }
     }

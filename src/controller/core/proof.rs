@@ -18,6 +18,9 @@ use crate::plan::phone::digest;
 use crate::plan::shows::shows;
 use std::sync::Arc;
 
+/// How many read lags a read may leave an attribute out that was written, before it counts as read and different.
+const SILENT: u32 = 10;
+
 /// A phone's part of a `Converged` record.
 pub(super) type ConvergedRow = (PhoneId, Vec<(Attribute, Option<WishDigest>)>);
 
@@ -83,10 +86,13 @@ impl Core {
                 looked.readable = false;
                 continue;
             };
-            let read = kind
-                .slot()
-                .and_then(|slot| phone.sight.read_at[slot])
-                .filter(|at| *at >= since);
+            let told = phone.sight.told_at(attribute, kind);
+            let silent = since.after(self.settings.read_lag * SILENT);
+            // A read that goes on leaving it out, long after, says that there is nothing to be told.
+            let read = told.filter(|at| *at >= since).or_else(|| {
+                let read = kind.slot().and_then(|slot| phone.sight.read_at[slot]);
+                read.filter(|at| *at >= silent)
+            });
             let Some(read) = read else {
                 looked.pending += 1;
                 continue;

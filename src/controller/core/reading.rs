@@ -6,6 +6,8 @@
 use super::account::PageState;
 use super::member::Claimed;
 use super::{AccountIx, Core, PhoneIx, Stance};
+use crate::model::attribute::Attribute;
+use crate::model::capability::ReadCall;
 use crate::model::condition::Actor;
 use crate::model::fleet::AppSource;
 use crate::model::observed::{PHONE_READS, ReadKind, RunState};
@@ -13,6 +15,7 @@ use crate::model::operation::Phase;
 use crate::model::stamp::Timestamp;
 use crate::model::value::{ImageTarget, Value, Wish};
 use crate::time::delay::jitter;
+use std::sync::Arc;
 
 /// Kinds that are read for named phones.
 pub(super) const NAMED: [ReadKind; 4] = [
@@ -36,12 +39,14 @@ impl Core {
         let ours = claimed && self.busy_with_ours(ix);
         let mut wanted = [false; PHONE_READS];
         if claimed && running && !ours {
-            for kind in phone.plan.unread.iter().chain(&self.closing_reads(ix, now)) {
+            let closing = self.unproven(ix, now);
+            let closing = closing.iter().map(|(_, kind)| *kind);
+            for kind in phone.plan.unread.iter().copied().chain(closing) {
                 if let Some(slot) = kind.slot() {
                     wanted[slot] = self.accounts[phone.account.0]
                         .setup
                         .capabilities
-                        .read(*kind)
+                        .read(kind)
                         .is_some();
                 }
             }
@@ -113,8 +118,8 @@ impl Core {
         }
     }
 
-    /// Reads that prove what was written, once nothing more is to be written.
-    fn closing_reads(&self, ix: PhoneIx, now: Timestamp) -> Vec<ReadKind> {
+    /// What was written and is to be read back, once nothing more is to be written: attributes, and how they are read.
+    fn unproven(&self, ix: PhoneIx, now: Timestamp) -> Vec<(Attribute, ReadKind)> {
         let phone = self.state(ix);
         let account = &self.accounts[phone.account.0];
         let Some(history) = self
@@ -123,7 +128,7 @@ impl Core {
         else {
             return Vec::new();
         };
-        let mut kinds = Vec::new();
+        let mut unproven = Vec::new();
         for state in history
             .open
             .iter()
@@ -144,15 +149,66 @@ impl Core {
             };
             for (attribute, _) in state.intent.writes.iter() {
                 if let Some(kind) = self.read_of(phone.account, attribute)
-                    && kind.slot().is_some_and(|slot| {
-                        phone.sight.read_at[slot].is_none_or(|read| read < since)
-                    })
+                    && phone
+                        .sight
+                        .told_at(attribute, kind)
+                        .is_none_or(|told| told < since)
                 {
-                    kinds.push(kind);
+                    unproven.push((attribute.clone(), kind));
                 }
             }
         }
-        kinds
+        unproven
+    }
+
+    /// Where a read asks for few attributes: those to be asked for next, and of the phones only those that need the same ones as the first.
+    /// `None`: the read asks for everything that is managed.
+    pub(super) fn few_attributes(
+        &self,
+        ix: AccountIx,
+        read: &ReadCall,
+        phones: &mut Vec<PhoneIx>,
+        now: Timestamp,
+    ) -> Option<Arc<[Attribute]>> {
+        let most = usize::try_from(read.max_attributes).unwrap_or(usize::MAX);
+        if read.max_attributes == u32::MAX {
+            return None;
+        }
+        let first = self.next_attributes(ix, *phones.first()?, (read.kind, most), now);
+        phones.retain(|phone| self.next_attributes(ix, *phone, (read.kind, most), now) == first);
+        Some(first.into())
+    }
+
+    /// The attributes of a phone that are asked for next: what waits for its proof first, then what was told longest ago.
+    fn next_attributes(
+        &self,
+        ix: AccountIx,
+        phone: PhoneIx,
+        (kind, most): (ReadKind, usize),
+        now: Timestamp,
+    ) -> Vec<Attribute> {
+        let state = self.state(phone);
+        let Claimed::By(desired) = &state.claim else {
+            return Vec::new();
+        };
+        let unproven = self.unproven(phone, now);
+        let mut all: Vec<_> = desired
+            .attributes
+            .keys()
+            .filter(|attribute| self.read_of(ix, attribute) == Some(kind))
+            .map(|attribute| {
+                let proven = !unproven.iter().any(|(other, _)| other == attribute);
+                (proven, state.sight.told_at(attribute, kind), attribute)
+            })
+            .collect();
+        all.sort_unstable();
+        let mut next: Vec<Attribute> = all
+            .into_iter()
+            .take(most)
+            .map(|(_, _, attribute)| attribute.clone())
+            .collect();
+        next.sort_unstable();
+        next
     }
 
     fn want_catalogues(&mut self, ix: PhoneIx) {
@@ -160,7 +216,7 @@ impl Core {
         let Claimed::By(desired) = &phone.claim else {
             return;
         };
-        let by_version = desired.attributes.get(&crate::model::attribute::Attribute::Image).is_some_and(|wanted| {
+        let by_version = desired.attributes.get(&Attribute::Image).is_some_and(|wanted| {
             matches!(&wanted.wish, Wish::Set(Value::Image(image)) if matches!(image.target, ImageTarget::Version(_)))
         });
         let ix = phone.account;
@@ -210,6 +266,7 @@ impl Core {
             ));
             account.rounds += 1;
             account.listing.next_at = now;
+            account.leaves_something(now);
             self.read_everything_again(ix, now);
         }
         let account = &mut self.accounts[ix.0];

@@ -7,6 +7,7 @@
 use super::account::{OpenJob, PageState, Purpose};
 use super::member::Claimed;
 use super::{AccountIx, CallId, Core, PhoneIx, Work};
+use crate::model::attribute::Attribute;
 use crate::model::id::{PhoneId, PhoneKey};
 use crate::model::observed::{Observation, PhoneReading, ReadKind};
 use crate::model::stamp::Timestamp;
@@ -18,7 +19,22 @@ use std::time::Duration;
 struct Asked<'a> {
     kind: ReadKind,
     phones: &'a [PhoneId],
+    attributes: &'a [Attribute],
     sent_at: Timestamp,
+}
+
+impl Asked<'_> {
+    /// Whether the reading tells every attribute that was asked for.
+    fn is_answered(&self, reading: &PhoneReading) -> bool {
+        let told = |attribute: &Attribute| {
+            if matches!(attribute, Attribute::App(_)) {
+                reading.apps.is_some()
+            } else {
+                reading.values.iter().any(|(other, _)| other == attribute)
+            }
+        };
+        self.kind != ReadKind::Shell || self.attributes.iter().all(told)
+    }
 }
 
 impl Core {
@@ -49,6 +65,7 @@ impl Core {
                         let asked = Asked {
                             kind: request.kind,
                             phones: &request.phones,
+                            attributes: &request.attributes,
                             sent_at: call.sent_at,
                         };
                         self.read_named(call.account, &asked, observation.rows, now);
@@ -192,7 +209,10 @@ impl Core {
         let mut told: Vec<PhoneId> = Vec::with_capacity(rows.len());
         for reading in rows {
             if let Some(ix) = self.phone_at(account, &reading.phone) {
-                told.push(reading.phone.clone());
+                // What was left out is not asked for again at once.
+                if asked.is_answered(&reading) {
+                    told.push(reading.phone.clone());
+                }
                 self.accounts[account.0].singles.remove(&ix);
                 self.take(ix, asked.kind, reading, asked.sent_at, now);
             }
@@ -320,6 +340,7 @@ impl Core {
         let Work::StartRead(request) = call.work else {
             return;
         };
+        self.accounts[call.account.0].leaves_something(now);
         match result {
             Ok(submission) => {
                 self.account_works(call.account, now);
@@ -361,6 +382,26 @@ impl Core {
         }
     }
 
+    /// Something was cleared away at the vendor, or could not be: then with the next round.
+    pub(super) fn tidied(&mut self, id: CallId, result: Result<bool, CallError>, now: Timestamp) {
+        let Some(call) = self.answered(id) else {
+            return;
+        };
+        match result {
+            Ok(more) => {
+                self.account_works(call.account, now);
+                if more {
+                    self.accounts[call.account.0].leaves_something(now);
+                }
+            }
+            Err(error) => {
+                let account = &self.accounts[call.account.0].setup.name;
+                tracing::warn!(%account, %error, "What is left at the vendor could not be cleared away");
+                self.account_fails(call.account, &error, now);
+            }
+        }
+    }
+
     /// A reading job ended: with output, or without.
     pub(super) fn reading_job_over(
         &mut self,
@@ -379,6 +420,7 @@ impl Core {
                 let asked = Asked {
                     kind: ReadKind::Shell,
                     phones: std::slice::from_ref(&open.phone),
+                    attributes: &request.attributes,
                     sent_at: *sent_at,
                 };
                 self.read_named(account, &asked, vec![reading], now);

@@ -9,10 +9,10 @@ use super::member::Claimed;
 use super::reading::NAMED;
 use super::{AccountIx, Core, PhoneIx, Stance, Work};
 use crate::model::attribute::Attribute;
-use crate::model::capability::{Cost, Costs};
+use crate::model::capability::{Cost, Costs, ReadCall};
 use crate::model::condition::Cause;
 use crate::model::desired::Desired;
-use crate::model::id::{OperationId, PhoneId};
+use crate::model::id::{JobId, OperationId, PhoneId};
 use crate::model::observed::{Cursor, ReadKind};
 use crate::model::operation::Intent;
 use crate::model::record::Record;
@@ -42,8 +42,9 @@ impl Core {
                 let Some(work) = self.next_work(ix, now) else {
                     break;
                 };
-                self.accounts[index].budget.take(now);
-                self.count_call(ix, &work, now);
+                let requests = self.accounts[index].requests_of(&work);
+                self.accounts[index].budget.take_all(requests, now);
+                self.count_call(ix, &work, requests, now);
                 self.call(ix, work, now);
             }
         }
@@ -53,7 +54,7 @@ impl Core {
         let account = &mut self.accounts[ix.0];
         account.in_flight < account.setup.capabilities.limits.in_flight
             && account.again_at <= now
-            && account.budget.next_free(now) <= now
+            && account.next_free(now) <= now
     }
 
     fn next_work(&mut self, ix: AccountIx, now: Timestamp) -> Option<Work> {
@@ -74,6 +75,19 @@ impl Core {
         self.named_read(ix, now)
             .or_else(|| self.catalogue_page(ix))
             .or_else(|| self.listing_page(ix, now))
+            .or_else(|| self.tidy(ix, now))
+    }
+
+    /// Clears away what is left at the vendor, when nothing else is to be done there.
+    fn tidy(&mut self, ix: AccountIx, now: Timestamp) -> Option<Work> {
+        let changes = matches!(self.stance, Stance::Apply | Stance::Run);
+        let account = &mut self.accounts[ix.0];
+        let due = account.untidy.is_some_and(|at| at <= now);
+        if !changes || !due || account.in_flight > 0 || !account.is_idle() {
+            return None;
+        }
+        account.untidy = None;
+        Some(Work::Tidy)
     }
 
     fn warm_up(&mut self, ix: AccountIx, now: Timestamp) {
@@ -93,24 +107,24 @@ impl Core {
         }
     }
 
-    fn count_call(&mut self, ix: AccountIx, work: &Work, now: Timestamp) {
+    fn count_call(&mut self, ix: AccountIx, work: &Work, requests: u32, now: Timestamp) {
         match work {
             Work::Read(_) | Work::Find(..) => self.counters.reads += 1,
             Work::StartRead(request) => {
                 self.counters.reads += 1;
                 self.counters.commands += u64::try_from(request.phones.len()).unwrap_or(0);
             }
-            Work::Submit(..) => self.counters.writes += 1,
+            Work::Submit(..) | Work::Tidy => self.counters.writes += 1,
             Work::Poll(_) => self.counters.polls += 1,
         }
         let second = now.0.div_euclid(1000);
         let account = &mut self.accounts[ix.0];
         let (counted, calls) = account.uncounted;
         if counted == second {
-            account.uncounted = (second, calls + 1);
+            account.uncounted = (second, calls + requests);
             return;
         }
-        account.uncounted = (second, 1);
+        account.uncounted = (second, requests);
         let identity = account.setup.identity.clone();
         if calls > 0 {
             self.record(Record::Called {
@@ -127,12 +141,22 @@ impl Core {
             return None;
         }
         let most = account.poll_batch();
-        let mut jobs = Vec::new();
-        while let Some((at, key)) = account.polls.first().cloned() {
-            if at > now || jobs.len() >= most {
-                break;
-            }
-            account.polls.pop_first();
+        let alone = account.setup.capabilities.limits.poll_one_submit;
+        let (_, (first, _)) = account.polls.first()?;
+        let first = first.clone();
+        let together = |job: &JobId| !alone || job.submit() == first.submit();
+        let due: Vec<_> = account
+            .polls
+            .iter()
+            .take_while(|(at, _)| *at <= now)
+            .filter(|(_, (job, _))| together(job))
+            .take(most)
+            .cloned()
+            .collect();
+        let mut jobs = Vec::with_capacity(due.len());
+        for poll in due {
+            account.polls.remove(&poll);
+            let (_, key) = poll;
             if let Some(open) = account.jobs.get_mut(&key) {
                 open.polling = true;
                 jobs.push(JobRef {
@@ -284,9 +308,8 @@ impl Core {
             let size = account
                 .batch_size(capability.max_phones)
                 .min(usize::try_from(capability.max_phones).unwrap_or(1));
-            let job = capability.job;
             let phones = self.read_batch(ix, slot, size, now)?;
-            Some(self.read_work(ix, kind, job, &phones))
+            Some(self.read_work(ix, capability, phones, now))
         })
     }
 
@@ -327,14 +350,22 @@ impl Core {
         Duration::ZERO
     }
 
-    fn read_work(&mut self, ix: AccountIx, kind: ReadKind, job: bool, phones: &[PhoneIx]) -> Work {
+    fn read_work(
+        &mut self,
+        ix: AccountIx,
+        read: &ReadCall,
+        mut phones: Vec<PhoneIx>,
+        now: Timestamp,
+    ) -> Work {
+        let (kind, job) = (read.kind, read.job);
         let Some(slot) = kind.slot() else {
             return Work::Poll(Vec::new());
         };
+        let few = self.few_attributes(ix, read, &mut phones, now);
         let mut attributes: BTreeSet<Attribute> = BTreeSet::new();
         let mut last: Option<Arc<Desired>> = None;
         let mut ids = Vec::with_capacity(phones.len());
-        for phone in phones {
+        for phone in &phones {
             let state = &mut self.phones[phone.0 as usize];
             state.reading |= 1 << slot;
             state.reading_job |= job;
@@ -369,7 +400,7 @@ impl Core {
         let request = ReadRequest {
             kind,
             phones: ids.into(),
-            attributes: attributes.into_iter().collect(),
+            attributes: few.unwrap_or_else(|| attributes.into_iter().collect()),
             cursor: None,
         };
         if job {
@@ -424,7 +455,7 @@ impl Core {
         let hold = self.read_hold(ix);
         let run = self.stance == Stance::Run;
         let account = &mut self.accounts[ix.0];
-        let free = account.budget.next_free(now).max(account.again_at);
+        let free = account.next_free(now).max(account.again_at);
         let mut own: Vec<Timestamp> = Vec::new();
         own.extend(account.polls_at());
         if !account.cannot_look {
@@ -439,6 +470,9 @@ impl Core {
         }
         if run && account.warm {
             own.push(account.routine_at);
+        }
+        if self.stance != Stance::Preview && account.is_idle() {
+            own.extend(account.untidy);
         }
         if !account.warm {
             own.push(self.started.after(WARM_AFTER).max(now));

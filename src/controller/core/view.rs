@@ -298,6 +298,15 @@ impl Core {
             && !jobs
             && self.tally.counts[Class::Working as usize] == 0
             && self.reading_is_over()
+            && !self.is_untidy()
+    }
+
+    /// Something is to be cleared away at a vendor before the work is done.
+    fn is_untidy(&self) -> bool {
+        self.stance == Stance::Apply
+            && self.accounts.iter().any(|account| {
+                account.untidy.is_some() && account.gate.is_none() && account.failures < 3
+            })
     }
 
     /// Jobs of ours that change phones are open at a vendor.

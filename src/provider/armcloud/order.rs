@@ -346,7 +346,7 @@ fn install(order: &Order) -> Result<Bytes, CallError> {
 
 fn install_from_url(order: &Order) -> Result<Bytes, CallError> {
     let app = order.app.as_ref().ok_or_else(|| misfit(order))?;
-    let AppSource::Url { url, md5 } = &app.source else {
+    let AppSource::Url { url, md5, .. } = &app.source else {
         return Err(misfit(order));
     };
     json(&UploadFileV3Request {

@@ -8,9 +8,9 @@ use super::rows::{
     READ_ONLY_LISTED, RUNNING, SETTING, SETTING_SECURE, SETTING_SYSTEM, SIM, SIM_COUNTRY, TIMEZONE,
     VENDOR_SETTING,
 };
-use super::table::{CATALOGUE_ROWS, LISTING_ROWS, a_call, a_read, call};
+use super::table::{CATALOGUE_ROWS, KEYS, LISTING_ROWS, a_call, a_read, call};
 use crate::model::capability::{
-    Call, Capabilities, Capability, DeadlineClass, Limits, ReadCall, Write,
+    Call, Capabilities, Capability, DeadlineClass, Limits, ReadCall, Refuses, Write,
 };
 use crate::model::fleet::ProviderKind;
 use crate::model::observed::ReadKind;
@@ -119,12 +119,15 @@ const SISTER: Capabilities = Capabilities {
         requests_per_minute: 600,
         open_jobs: 1000,
         poll_batch: 100,
+        poll_one_submit: false,
         poll_interval: Duration::from_secs(5),
         in_flight: 16,
     },
     default_endpoint: "https://api.vmoscloud.com",
-    credentials: &["accessKey", "secretKey"],
+    credentials: KEYS,
     options: &["credentialForm", "signature", "signedHost"],
+    refuses: Refuses::NOTHING,
+    tidies: false,
 };
 
 /// What VMOS Cloud can do.

@@ -9,7 +9,8 @@ use super::rows::{
     SIM_COUNTRY, TIMEZONE, VENDOR_SETTING,
 };
 use crate::model::capability::{
-    Call, CallName, Capabilities, Capability, DeadlineClass, Limits, ReadCall,
+    Call, CallName, Capabilities, Capability, CredentialForm, DeadlineClass, Limits, ReadCall,
+    Refuses,
 };
 use crate::model::fleet::ProviderKind;
 use crate::model::observed::ReadKind;
@@ -90,6 +91,7 @@ pub(super) const fn a_call(
         expected: Duration::from_secs(seconds),
         deadline,
         absolute: true,
+        requests: 1,
     }
 }
 
@@ -129,7 +131,9 @@ pub(super) const fn a_read(kind: ReadKind, max_phones: u32) -> ReadCall {
     ReadCall {
         kind,
         max_phones,
+        max_attributes: u32::MAX,
         job: false,
+        requests: 1,
     }
 }
 
@@ -146,6 +150,12 @@ const READS: &[ReadCall] = &[
     a_read(ReadKind::ImageCatalogue, CATALOGUE_ROWS),
 ];
 
+/// How an Account signs in.
+pub(super) const KEYS: &[CredentialForm] = &[CredentialForm {
+    required: &["accessKey", "secretKey"],
+    optional: &[],
+}];
+
 /// What ArmCloud can do.
 pub(super) static CAPABILITIES: Capabilities = Capabilities {
     provider: ProviderKind::ArmCloud,
@@ -157,12 +167,15 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
         requests_per_minute: 5000,
         open_jobs: 20_000,
         poll_batch: 100,
+        poll_one_submit: false,
         poll_interval: Duration::from_secs(5),
         in_flight: 32,
     },
     default_endpoint: "https://openapi-hk.armcloud.net",
-    credentials: &["accessKey", "secretKey"],
+    credentials: KEYS,
     options: &["credentialForm", "signedHost"],
+    refuses: Refuses::NOTHING,
+    tidies: false,
 };
 
 #[cfg(test)]

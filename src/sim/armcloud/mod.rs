@@ -12,6 +12,7 @@ mod wire;
 mod write;
 
 use super::rate::Standing;
+use super::surface::{Class, Surface, respond};
 use super::world::World;
 use crate::model::stamp::Timestamp;
 use bytes::Bytes;
@@ -95,14 +96,6 @@ fn refuse<T>(code: u32, msg: impl Into<String>) -> Result<T, Refusal> {
 
 /// Does a call; the body of its answer.
 type Handler = fn(&mut World, &[u8]) -> Result<Bytes, Refusal>;
-
-/// What a call is counted as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Class {
-    Read,
-    Poll,
-    Mutation,
-}
 
 /// A path, what its calls are counted as, and who answers them.
 type Route = (&'static str, Class, Handler);
@@ -226,23 +219,18 @@ fn route(path: &str) -> Option<&'static Route> {
     all.iter().find(|(known, ..)| *known == path)
 }
 
-/// The path as it is counted: unknown ones together.
-pub(super) fn known_path(path: &str) -> &'static str {
-    route(path).map_or("(unknown)", |(known, ..)| known)
-}
-
-/// Counts what kind of call it is.
-pub(super) fn count_class(world: &mut World, path: &str) {
-    match route(path) {
-        Some((_, Class::Read, _)) => world.report.reads += 1,
-        Some((_, Class::Poll, _)) => world.report.polls += 1,
-        Some((_, Class::Mutation, _)) => world.report.mutations += 1,
-        None => {}
-    }
-}
+/// The surface, for the registry of surfaces.
+pub(super) static SURFACE: Surface = Surface {
+    phone_prefix: "AC3201",
+    call_name: |request| route(request.uri().path()).map_or("(unknown)", |(known, ..)| known),
+    class: |request| route(request.uri().path()).map(|(_, class, _)| *class),
+    answer,
+    throttled: |now, standing, request| throttled(now, standing, request.uri().path()),
+    dress: |answer, standing, request| with_standing(answer, standing, request.uri().path()),
+};
 
 /// Answers a request that has arrived.
-pub(super) fn answer(world: &mut World, request: &http::Request<Bytes>) -> http::Response<Bytes> {
+fn answer(world: &mut World, request: &http::Request<Bytes>) -> http::Response<Bytes> {
     let path = request.uri().path();
     let Some((_, _, handler)) = route(path) else {
         return not_found(world.now, path);
@@ -322,27 +310,8 @@ fn json(status: u16, body: Bytes) -> http::Response<Bytes> {
     respond(status, "application/json;charset=UTF-8", body)
 }
 
-fn respond(status: u16, kind: &'static str, body: Bytes) -> http::Response<Bytes> {
-    let mut response = http::Response::new(body);
-    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
-    let headers = response.headers_mut();
-    headers.insert(
-        http::header::CONTENT_TYPE,
-        http::HeaderValue::from_static(kind),
-    );
-    response
-}
-
-/// A page that some proxy puts in the answer's place.
-pub(super) fn html(status: u16, title: &str) -> http::Response<Bytes> {
-    let page = format!(
-        "<!DOCTYPE html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
-    );
-    respond(status, "text/html", Bytes::from(page))
-}
-
 /// The answer to one call too many.
-pub(super) fn throttled(now: Timestamp, standing: Standing, path: &str) -> http::Response<Bytes> {
+fn throttled(now: Timestamp, standing: Standing, path: &str) -> http::Response<Bytes> {
     if sister::Sister::of(path).is_some() {
         return json(200, refused(now, &sister::too_often()));
     }
@@ -358,7 +327,7 @@ pub(super) fn throttled(now: Timestamp, standing: Standing, path: &str) -> http:
 }
 
 /// Adds the rate limit headers that every answer of ArmCloud carries; the sisters' manuals know none.
-pub(super) fn with_standing(
+fn with_standing(
     mut answer: http::Response<Bytes>,
     standing: Standing,
     path: &str,

@@ -404,6 +404,8 @@ async fn apps_are_installed_started_stopped_and_removed() {
         let by_url = AppSource::Url {
             url: "https://files.example/other.apk".into(),
             md5: None,
+            size_mb: None,
+            version: None,
         };
         let other = Attribute::App(Package::new("com.example.other"));
         bench.write(&other, present(), Some(by_url)).await;

@@ -201,6 +201,8 @@ fn source(attribute: &Attribute, wish: &Wish) -> Option<AppSource> {
                 _ => AppSource::Url {
                     url: "https://files.example/notes-2.3.4-57.apk".into(),
                     md5: None,
+                    size_mb: None,
+                    version: None,
                 },
             })
         }

@@ -1,0 +1,81 @@
+//! The simulator's registry: which surface answers for which provider, one line a vendor.
+//!
+//! Invariants: every provider kind is answered; a surface is pure functions over the world, the request and the time. Not here: the surfaces (a room each),
+//! the network's faults (`super::receive`).
+
+use super::armcloud;
+use super::rate::Standing;
+use super::world::World;
+use crate::model::fleet::ProviderKind;
+use crate::model::stamp::Timestamp;
+use bytes::Bytes;
+
+type Request = http::Request<Bytes>;
+type Response = http::Response<Bytes>;
+
+/// What a call is counted as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// It only reads.
+    Read,
+    /// It asks about jobs.
+    Poll,
+    /// It can change phones, or what is stored for them.
+    Mutation,
+}
+
+/// One vendor's side of the network.
+pub(super) struct Surface {
+    /// What codes of its phones begin with.
+    pub(super) phone_prefix: &'static str,
+    /// The name a call is counted under, as the vendor writes it; unknown ones together.
+    pub(super) call_name: fn(&Request) -> &'static str,
+    /// What a call is counted as; `None`: unknown.
+    pub(super) class: fn(&Request) -> Option<Class>,
+    /// Answers a request that has arrived, and does what it asks.
+    pub(super) answer: fn(&mut World, &Request) -> Response,
+    /// The answer to one call too many.
+    pub(super) throttled: fn(Timestamp, Standing, &Request) -> Response,
+    /// Puts on an answer what every answer of the vendor carries.
+    pub(super) dress: fn(Response, Standing, &Request) -> Response,
+}
+
+/// Where a vendor's surface keeps what only it knows. A world has one vendor, so one desk.
+#[derive(Debug, Default)]
+pub(super) enum Desk {
+    /// Nothing yet, or nothing ever.
+    #[default]
+    Empty,
+}
+
+/// The surface of a provider.
+pub(super) fn of(kind: ProviderKind) -> &'static Surface {
+    match kind {
+        ProviderKind::ArmCloud | ProviderKind::VmosCloud | ProviderKind::VsPhone => {
+            &armcloud::SURFACE
+        }
+        // Their surfaces register here.
+        ProviderKind::Alibaba => &armcloud::SURFACE,
+        ProviderKind::KooPhone => &armcloud::SURFACE,
+        ProviderKind::Zenlayer => &armcloud::SURFACE,
+    }
+}
+
+/// An answer of this status, content type and body.
+pub(super) fn respond(status: u16, kind: &'static str, body: Bytes) -> Response {
+    let mut response = http::Response::new(body);
+    *response.status_mut() = http::StatusCode::from_u16(status).unwrap_or_default();
+    response.headers_mut().insert(
+        http::header::CONTENT_TYPE,
+        http::HeaderValue::from_static(kind),
+    );
+    response
+}
+
+/// A page that some proxy puts in the answer's place.
+pub(super) fn html(status: u16, title: &str) -> Response {
+    let page = format!(
+        "<!DOCTYPE html><html><head><title>{title}</title></head><body><h1>{title}</h1></body></html>"
+    );
+    respond(status, "text/html", Bytes::from(page))
+}
