@@ -7,6 +7,7 @@ pub mod armcloud;
 mod asked;
 pub mod refusal;
 pub mod registry;
+pub mod shell;
 
 use crate::model::attribute::Attribute;
 use crate::model::capability::{CallName, Capabilities};

@@ -191,7 +191,7 @@ fn job_state(row: TaskDetailRow, secret: bool) -> JobState {
 fn output(row: TaskDetailRow) -> Option<String> {
     let marked = |text: &Option<String>| {
         text.as_deref()
-            .is_some_and(|text| text.contains(super::shell::MARKER))
+            .is_some_and(|text| text.contains(crate::provider::shell::MARKER))
     };
     let moved = marked(&row.error_msg) && !marked(&row.task_result);
     row.task_result

@@ -14,7 +14,6 @@ mod jobs;
 mod order;
 mod properties;
 mod rows;
-mod shell;
 mod sign;
 mod sisters;
 mod table;
@@ -23,6 +22,7 @@ mod tests;
 pub mod wire;
 
 use super::registry::Outfit;
+use super::shell;
 use super::{
     CallError, ErrorKind, Found, JobRef, JobReport, LostSubmit, Order, Probe, Provider,
     ReadRequest, Submission,
@@ -346,7 +346,7 @@ impl ArmCloud {
         let phones = checked_phones(request, self.flavour.capabilities)?;
         let body = wire::AsyncCmdRequest {
             pad_codes: phones.to_vec(),
-            script_content: shell::read_script(&request.attributes)?,
+            script_content: shell::read_script(&request.attributes, &table::COMMANDS)?,
         };
         let ready = order::Ready {
             route: self
@@ -534,11 +534,12 @@ impl Provider for ArmCloud {
     }
 
     fn decode_read(&self, request: &ReadRequest, phone: &PhoneId, output: &str) -> PhoneReading {
+        let told = shell::decode(&request.attributes, &table::COMMANDS, output);
         PhoneReading {
             phone: phone.clone(),
             listed: None,
-            values: shell::decode(&request.attributes, output),
-            apps: None,
+            values: told.values,
+            apps: told.apps,
         }
     }
 

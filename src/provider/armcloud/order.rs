@@ -5,7 +5,7 @@
 
 use super::answer::{our_bug, refused};
 use super::flavour::{Action, Flavour, Route};
-use super::shell;
+use super::table::COMMANDS;
 use super::wire::{
     AppOnPads, AppsRequest, AsyncCmdRequest, GpsInjectInfoRequest, NamedValue,
     OpenOnlineAdbRequest, PackageRequest, ProxySetRequest, ReplaceByCountryRequest, Scalar,
@@ -20,7 +20,7 @@ use crate::model::value::{
     Bandwidth, ImageTarget, Location, Proxy, ProxyEndpoint, ProxyMode, ProxyProtocol, SimField,
     Value, Wish,
 };
-use crate::provider::{CallError, Order};
+use crate::provider::{CallError, Order, shell};
 use crate::secret::Secrets;
 use bytes::Bytes;
 use secrecy::{ExposeSecret, SecretString};
@@ -114,7 +114,7 @@ fn body(
         Action::Stop => switch(order, false),
         Action::Command => json(&AsyncCmdRequest {
             pad_codes,
-            script_content: shell::write_script(&order.writes)?,
+            script_content: shell::write_script(&order.writes, None, &COMMANDS)?,
         }),
     }?;
     Ok((body, None))

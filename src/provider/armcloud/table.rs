@@ -14,6 +14,7 @@ use crate::model::capability::{
 };
 use crate::model::fleet::ProviderKind;
 use crate::model::observed::ReadKind;
+use crate::provider::shell::{Bounds, Charset};
 use std::time::Duration;
 
 /// Names of the calls that change phones, as the vendor writes them.
@@ -45,8 +46,12 @@ pub(super) mod call {
     pub(crate) const SISTER_INSTALL_URL: CallName = "uploadFileV3";
 }
 
-/// Longest shell script, in bytes. Operators report about 4 KB; no manual says.
-pub(super) const SCRIPT_BYTES: usize = 4096;
+/// What `asyncCmd` takes. Operators report about 4 KB; no manual says.
+pub(super) const COMMANDS: Bounds = Bounds {
+    bytes: 4096,
+    charset: Charset::Any,
+    joins: true,
+};
 
 /// Rows of a page of `infos`.
 pub(super) const LISTING_ROWS: u32 = 1000;
