@@ -19,21 +19,12 @@ pub struct Args {
     provider: Option<String>,
 }
 
-const KINDS: [ProviderKind; 6] = [
-    ProviderKind::ArmCloud,
-    ProviderKind::VmosCloud,
-    ProviderKind::VsPhone,
-    ProviderKind::Alibaba,
-    ProviderKind::KooPhone,
-    ProviderKind::Zenlayer,
-];
-
 /// Prints the tables.
 ///
 /// # Errors
 /// No such provider in this build.
 pub fn run(args: &Args, output: &Output) -> Result<Exit, CliError> {
-    let known: Vec<&'static Capabilities> = KINDS
+    let known: Vec<&'static Capabilities> = ProviderKind::ALL
         .into_iter()
         .filter_map(registry::capabilities)
         .collect();
@@ -61,7 +52,7 @@ pub fn run(args: &Args, output: &Output) -> Result<Exit, CliError> {
     for capabilities in &chosen {
         describe(capabilities, output.format, &mut text);
     }
-    let missing: Vec<&str> = KINDS
+    let missing: Vec<&str> = ProviderKind::ALL
         .into_iter()
         .filter(|kind| registry::capabilities(*kind).is_none())
         .map(ProviderKind::as_str)

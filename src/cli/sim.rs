@@ -18,21 +18,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
-
-/// Providers that are simulated.
-const SURFACES: [ProviderKind; 3] = [
-    ProviderKind::ArmCloud,
-    ProviderKind::VmosCloud,
-    ProviderKind::VsPhone,
-];
+use tokio::task::JoinSet;
 
 /// Arguments.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Args {
-    /// Where to listen; port 0 takes a free one
+    /// Where to listen; port 0 takes a free one. Further providers get the ports after it
     #[arg(long, env = "PHONEFLEET_LISTEN", default_value = "127.0.0.1:0")]
     listen: SocketAddr,
-    /// How many phones
+    /// Which vendor; may be given several times, each has phones of its own
+    #[arg(long = "provider", value_name = "PROVIDER", default_value = "armcloud", value_parser = provider)]
+    providers: Vec<ProviderKind>,
+    /// How many phones at each provider
     #[arg(long, default_value_t = 100)]
     phones: u32,
     /// Decides everything that looks like chance
@@ -66,43 +63,94 @@ pub struct Args {
 /// # Errors
 /// Wrong faults or scenario; the address cannot be listened on.
 pub async fn run(args: Args, output: &Output) -> Result<Exit, CliError> {
-    let listen = args.listen;
-    let spec = spec(&args)?;
-    let (phones, seed) = (spec.phones, spec.seed);
     let stop = Stop::watch(output)?;
     let clock: Arc<dyn Clock> = Arc::new(TokioClock::system());
-    let simulator = Simulator::new(spec, clock.now());
-    let (listener, address) = bind(listen).await?;
-    let credentials = simulator.credentials();
-    // One host for all: the paths of a vendor's calls tell its surface.
-    let mut surfaces = BTreeMap::new();
-    let mut keys = BTreeMap::new();
-    for kind in SURFACES {
-        surfaces.insert(kind.as_str(), format!("http://{address}"));
-        keys.insert(
-            kind.as_str(),
-            json!({ "accessKey": credentials.access_key, "secretKey": credentials.secret_key }),
+    let common = spec(&args)?;
+    let mut worlds = BTreeMap::new();
+    let mut listen = args.listen;
+    for kind in args.providers {
+        if worlds.contains_key(&kind) {
+            return Err(CliError::usage(format!("--provider {kind} is given twice")));
+        }
+        let simulator = Simulator::new(
+            Spec {
+                provider: kind,
+                phone_prefix: Spec::of(kind).phone_prefix,
+                ..common.clone()
+            },
+            clock.now(),
         );
+        let (listener, address) = bind(listen).await?;
+        if listen.port() != 0 {
+            listen.set_port(listen.port().wrapping_add(1));
+        }
+        worlds.insert(kind, (simulator, listener, address));
     }
+    let surfaces: BTreeMap<_, _> = worlds
+        .iter()
+        .map(|(kind, (_, _, address))| (kind.as_str(), format!("http://{address}")))
+        .collect();
+    let keys: BTreeMap<_, BTreeMap<_, _>> = worlds
+        .iter()
+        .map(|(kind, (simulator, ..))| (kind.as_str(), simulator.keys().iter().copied().collect()))
+        .collect();
     output.json_line(&json!({
         "ready": true,
-        "phones": phones,
-        "seed": seed,
+        "phones": common.phones,
+        "seed": common.seed,
         "surfaces": surfaces,
         "credentials": keys,
     }))?;
-    let mut receiver = stop.receiver();
-    let asked = async move {
-        // Closed means that the process ends anyway.
-        drop(receiver.wait_for(|asked| *asked).await);
-    };
-    front::serve(simulator.clone(), listener, clock, asked)
-        .await
-        .map_err(|problem| {
+    let mut fronts = JoinSet::new();
+    let mut simulators = BTreeMap::new();
+    for (kind, (simulator, listener, _)) in worlds {
+        let mut receiver = stop.receiver();
+        let asked = async move {
+            // Closed means that the process ends anyway.
+            drop(receiver.wait_for(|asked| *asked).await);
+        };
+        fronts.spawn(front::serve(
+            simulator.clone(),
+            listener,
+            Arc::clone(&clock),
+            asked,
+        ));
+        simulators.insert(kind, simulator);
+    }
+    while let Some(ended) = fronts.join_next().await {
+        let ended = ended.map_err(std::io::Error::other).flatten();
+        ended.map_err(|problem| {
             CliError::new(Exit::Before, "the simulator stopped").because(&problem)
         })?;
-    output.json_line(&json!({ "report": simulator.report() }))?;
+    }
+    tell(&simulators, output)?;
     Ok(Exit::Done)
+}
+
+/// What was counted.
+fn tell(simulators: &BTreeMap<ProviderKind, Simulator>, output: &Output) -> Result<(), CliError> {
+    let mut reports: BTreeMap<_, _> = simulators
+        .iter()
+        .map(|(kind, simulator)| (kind.as_str(), simulator.report()))
+        .collect();
+    match reports.pop_first() {
+        Some((_, only)) if reports.is_empty() => output.json_line(&json!({ "report": only })),
+        Some((kind, first)) => {
+            reports.insert(kind, first);
+            output.json_line(&json!({ "reports": reports }))
+        }
+        None => Ok(()),
+    }
+}
+
+fn provider(text: &str) -> Result<ProviderKind, String> {
+    let all = ProviderKind::ALL;
+    all.into_iter()
+        .find(|kind| kind.as_str() == text)
+        .ok_or_else(|| {
+            let names: Vec<&str> = all.iter().map(|kind| kind.as_str()).collect();
+            format!("is none of {}", names.join(", "))
+        })
 }
 
 /// Listens, and tells where.

@@ -12,6 +12,7 @@ use super::layer::Slot;
 use super::merge::{Stack, Trouble};
 use super::variables::{self, Scope};
 use super::wishes;
+use crate::model::desired::Unsupported;
 use crate::model::fleet::Account;
 use crate::model::id::{AccountName, PhoneKey};
 use crate::model::stamp::Timestamp;
@@ -153,7 +154,15 @@ impl Check<'_> {
             if let Some(Some(account)) = self.accounts.get(account)
                 && let Some(table) = (self.capabilities)(account.provider)
             {
-                wishes::check(&stack, account, table, &self.claimant.tools(), self.sink);
+                let tools = self.claimant.tools();
+                let strict = self.claimant.groups[number].unsupported == Unsupported::Error;
+                let judge = wishes::Judge {
+                    account,
+                    table,
+                    tools: &tools,
+                    strict,
+                };
+                judge.check(&stack, self.sink);
             }
         }
     }

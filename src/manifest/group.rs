@@ -11,7 +11,7 @@ use super::tree::Node;
 use super::value::Tools;
 use super::variables;
 use crate::model::capability::{Cost, Costs};
-use crate::model::desired::{Allowance, Mode};
+use crate::model::desired::{Allowance, Mode, Unsupported};
 use crate::model::fleet::Expect;
 use crate::model::id::{GroupName, PhoneKey};
 use crate::model::stamp::Timestamp;
@@ -31,6 +31,7 @@ pub(super) struct GroupSpec {
     /// Overrides by phone, in order.
     pub(super) overridden: FxHashMap<PhoneKey, Vec<usize>>,
     pub(super) mode: Mode,
+    pub(super) unsupported: Unsupported,
     pub(super) allow: Vec<Allowance>,
     pub(super) expect: Option<Expect>,
 }
@@ -55,6 +56,9 @@ const MODES: &[(&str, Mode)] = &[
     ("warn", Mode::Warn),
     ("enforce", Mode::Enforce),
 ];
+
+const UNSUPPORTED: &[(&str, Unsupported)] =
+    &[("error", Unsupported::Error), ("skip", Unsupported::Skip)];
 
 /// Costs by their words in manifests.
 pub(super) const COSTS: &[(&str, Cost)] = &[
@@ -85,6 +89,10 @@ pub(super) fn group(
     let mode = spec
         .get("mode", sink)
         .and_then(|node| fields::one_of(node, "mode", MODES, sink))
+        .unwrap_or_default();
+    let unsupported = spec
+        .get("unsupported", sink)
+        .and_then(|node| fields::one_of(node, "unsupported", UNSUPPORTED, sink))
         .unwrap_or_default();
     let allow = spec
         .get("allow", sink)
@@ -117,6 +125,7 @@ pub(super) fn group(
         overrides,
         overridden,
         mode,
+        unsupported,
         allow,
         expect,
     })

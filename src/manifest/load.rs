@@ -409,6 +409,7 @@ fn named_group(group: &GroupSpec, claimant: &Claimant) -> (GroupName, Group) {
         name: group.name.clone(),
         accounts: group.selection.accounts.clone(),
         mode: group.mode,
+        unsupported: group.unsupported,
         allow: group.allow.clone(),
         expect: group.expect,
         origin: claimant.sources.origin(group.at),

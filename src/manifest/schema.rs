@@ -397,6 +397,13 @@ fn group() -> Value {
         ("overrides", list_of(reference("override"))),
         ("mode", words(["observe", "warn", "enforce"].into_iter())),
         (
+            "unsupported",
+            described(
+                "What happens to wishes that a phone's provider cannot fulfil: a mistake (error), or left out there (skip).",
+                words(["error", "skip"].into_iter()),
+            ),
+        ),
+        (
             "allow",
             described(
                 "Costs that changes may have; default none.",

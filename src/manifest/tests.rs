@@ -683,6 +683,17 @@ const MISTAKES: &[(&str, &str, &str)] = &[
 ];
 
 #[test]
+fn a_group_that_skips_what_is_unsupported_makes_no_findings_of_it() {
+    for (spec, code, _) in MISTAKES {
+        if *code == "unsupported" {
+            let spec = format!("  unsupported: skip\n{spec}");
+            assert_eq!(said(&spec), [], "{spec}");
+        }
+    }
+    assert_eq!(one("  unsupported: later").0, "bad-value");
+}
+
+#[test]
 fn mistakes_in_values_have_their_codes() {
     for (spec, code, part) in MISTAKES {
         let (found, message) = one(spec);

@@ -16,45 +16,48 @@ use crate::model::value::{AppWish, Value, Wish};
 /// Finds a provider's table.
 pub(super) type Tables<'a> = &'a dyn Fn(ProviderKind) -> Option<&'static Capabilities>;
 
-/// Checks all wishes of a stack for one account.
-pub(super) fn check(
-    stack: &Stack,
-    account: &Account,
-    table: &'static Capabilities,
-    tools: &Tools<'_>,
-    sink: &mut Sink,
-) {
-    let judge = Judge {
-        account,
-        table,
-        tools,
-    };
-    for (slot, at) in &stack.marks {
-        match slot {
-            Slot::AppPolicy if stack.base.app_policy == AppPolicy::Exclusive => {
-                judge.exclusive(*at, sink);
-            }
-            Slot::AppPolicy => {}
-            Slot::Sim(_) => {
-                judge.row(&Attribute::Sim, *at, sink);
-            }
-            Slot::Attribute(attribute) => match stack.base.attributes.get(attribute) {
-                Some(wanted) => judge.wish(attribute, &wanted.wish, *at, sink),
-                None => {
-                    judge.row(attribute, *at, sink);
-                }
-            },
-        }
-    }
+/// Judges wishes for one account.
+pub(super) struct Judge<'a> {
+    pub(super) account: &'a Account,
+    pub(super) table: &'static Capabilities,
+    pub(super) tools: &'a Tools<'a>,
+    /// What the provider cannot do is a mistake; else it is left out there.
+    pub(super) strict: bool,
 }
 
-struct Judge<'a> {
-    account: &'a Account,
-    table: &'static Capabilities,
-    tools: &'a Tools<'a>,
-}
+/// What the findings are about that a group with `unsupported: skip` does not make.
+const LACK: &str = "unsupported";
 
 impl Judge<'_> {
+    /// Checks all wishes of a stack.
+    pub(super) fn check(&self, stack: &Stack, sink: &mut Sink) {
+        let before = sink.problems.len();
+        for (slot, at) in &stack.marks {
+            match slot {
+                Slot::AppPolicy if stack.base.app_policy == AppPolicy::Exclusive => {
+                    self.exclusive(*at, sink);
+                }
+                Slot::AppPolicy => {}
+                Slot::Sim(_) => {
+                    self.row(&Attribute::Sim, *at, sink);
+                }
+                Slot::Attribute(attribute) => match stack.base.attributes.get(attribute) {
+                    Some(wanted) => self.wish(attribute, &wanted.wish, *at, sink),
+                    None => {
+                        self.row(attribute, *at, sink);
+                    }
+                },
+            }
+        }
+        if !self.strict {
+            let mut place = 0;
+            sink.problems.retain(|problem| {
+                place += 1;
+                place <= before || problem.code != LACK
+            });
+        }
+    }
+
     fn who(&self) -> String {
         format!("{} (account {})", self.table.provider, self.account.name)
     }
@@ -65,17 +68,13 @@ impl Judge<'_> {
         let who = self.who();
         match row {
             None => {
-                sink.say(at, "unsupported", format!("{who} has no `{attribute}`"))
+                sink.say(at, LACK, format!("{who} has no `{attribute}`"))
                     .hint(self.instead(attribute));
                 None
             }
             Some(row) if row.write == Write::No => {
-                sink.say(
-                    at,
-                    "unsupported",
-                    format!("{who} cannot change `{attribute}`"),
-                )
-                .hint(self.instead(attribute));
+                sink.say(at, LACK, format!("{who} cannot change `{attribute}`"))
+                    .hint(self.instead(attribute));
                 None
             }
             Some(row) => Some(row),
@@ -90,12 +89,8 @@ impl Judge<'_> {
                 .of(attribute)
                 .is_some_and(|row| row.reset.is_some());
             if !can {
-                sink.say(
-                    at,
-                    "unsupported",
-                    format!("{who} cannot reset `{attribute}`"),
-                )
-                .hint(self.resettable());
+                sink.say(at, LACK, format!("{who} cannot reset `{attribute}`"))
+                    .hint(self.resettable());
             }
             return;
         }
@@ -104,11 +99,7 @@ impl Judge<'_> {
         }
         let Wish::Set(Value::App(app)) = wish else {
             if self.table.route(attribute, wish, None).is_none() {
-                sink.say(
-                    at,
-                    "unsupported",
-                    format!("{who} cannot set `{attribute}` to this"),
-                );
+                sink.say(at, LACK, format!("{who} cannot set `{attribute}` to this"));
                 return;
             }
             self.value(attribute, wish, None, (at, sink));
@@ -117,7 +108,7 @@ impl Judge<'_> {
         match app {
             AppWish::Absent => {
                 if self.table.route(attribute, wish, None).is_none() {
-                    sink.say(at, "unsupported", format!("{who} cannot remove apps"))
+                    sink.say(at, LACK, format!("{who} cannot remove apps"))
                         .hint("remove the line, or list it under `ignore`");
                     return;
                 }
@@ -160,12 +151,8 @@ impl Judge<'_> {
                 AppSource::Catalogue { .. } => "its catalogue",
                 AppSource::Url { .. } => "a url",
             };
-            sink.say(
-                at,
-                "unsupported",
-                format!("{who} cannot install apps from {kind}"),
-            )
-            .hint(format!("give App `{name}` another source ({})", app.origin));
+            sink.say(at, LACK, format!("{who} cannot install apps from {kind}"))
+                .hint(format!("give App `{name}` another source ({})", app.origin));
             return;
         }
         self.value(attribute, wish, Some(source), (at, sink));
@@ -182,7 +169,7 @@ impl Judge<'_> {
         let Refuses(refuses) = self.table.refuses;
         if let Some(reason) = refuses(attribute, wish, source) {
             let who = self.who();
-            sink.say(at, "unsupported", format!("{who}: {reason}"));
+            sink.say(at, LACK, format!("{who}: {reason}"));
         }
     }
 
@@ -200,7 +187,7 @@ impl Judge<'_> {
             let who = self.who();
             sink.say(
                 at,
-                "unsupported",
+                LACK,
                 format!("{who} cannot remove apps, so `appPolicy: exclusive` has no effect"),
             )
             .hint("write `appPolicy: additive`");

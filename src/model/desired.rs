@@ -76,6 +76,17 @@ pub enum Mode {
     Enforce,
 }
 
+/// What happens to wishes that a phone's provider cannot fulfil.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Unsupported {
+    /// They are mistakes.
+    #[default]
+    Error,
+    /// They are left out at that provider, as if they were listed under `ignore`.
+    Skip,
+}
+
 /// A permission to spend a cost.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

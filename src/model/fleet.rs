@@ -3,7 +3,7 @@
 //! Invariants: a phone's desired state is a pure function of the Fleet, the phone's facts and the time; no secret text is inside.
 //! Not here: how it came to be (`manifest`), what a provider can do (`capability`).
 
-use super::desired::{Allowance, Desired, Mode, Origin};
+use super::desired::{Allowance, Desired, Mode, Origin, Unsupported};
 use super::id::{
     AccountName, AppName, GroupName, Package, PhoneId, PhoneKey, ProviderGroup, Revision,
     VendorIdentity,
@@ -126,6 +126,16 @@ pub enum ProviderKind {
 }
 
 impl ProviderKind {
+    /// Every one.
+    pub const ALL: [Self; 6] = [
+        Self::ArmCloud,
+        Self::VmosCloud,
+        Self::VsPhone,
+        Self::Alibaba,
+        Self::KooPhone,
+        Self::Zenlayer,
+    ];
+
     /// As it stands in manifests.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -205,6 +215,8 @@ pub struct Group {
     pub accounts: Vec<AccountName>,
     /// How far it goes.
     pub mode: Mode,
+    /// What happens to wishes that a phone's provider cannot fulfil.
+    pub unsupported: Unsupported,
     /// Costs it allows.
     pub allow: Vec<Allowance>,
     /// Fewest and most phones it expects; outside, nothing is done.

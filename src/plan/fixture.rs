@@ -10,7 +10,7 @@ use crate::model::capability::{
     ReadMethod, Refuses, Stage, Write,
 };
 use crate::model::condition::{Cause, Reason};
-use crate::model::desired::{AppPolicy, Desired, Fingerprints, Mode, Origin, Wanted};
+use crate::model::desired::{AppPolicy, Desired, Fingerprints, Mode, Origin, Unsupported, Wanted};
 use crate::model::fleet::{App, AppSource, Claim, Claims, Fleet, Group, PhoneFacts, ProviderKind};
 use crate::model::id::{
     AccountName, AppName, Fingerprint, OperationId, Package, PhoneId, PhoneKey, Revision,
@@ -282,6 +282,7 @@ pub(super) fn group(name: &str) -> Group {
         mode: Mode::Enforce,
         allow: Vec::new(),
         expect: None,
+        unsupported: Unsupported::Error,
         origin: origin(1),
     }
 }

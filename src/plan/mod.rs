@@ -20,4 +20,5 @@ pub mod preview;
 mod reader;
 pub mod render;
 pub mod shows;
+pub mod skip;
 mod version;

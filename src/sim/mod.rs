@@ -158,6 +158,11 @@ impl Simulator {
         }
     }
 
+    /// The keys this world's surface accepts, by the names they have in an Account.
+    pub fn keys(&self) -> &'static [(&'static str, &'static str)] {
+        surface::of(self.lock().spec.provider).credentials
+    }
+
     /// Lets a request arrive now.
     ///
     /// # Guarantees

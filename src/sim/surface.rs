@@ -28,6 +28,8 @@ pub(super) enum Class {
 pub(super) struct Surface {
     /// What codes of its phones begin with.
     pub(super) phone_prefix: &'static str,
+    /// Keys that it accepts, by the names they have in an Account.
+    pub(super) credentials: &'static [(&'static str, &'static str)],
     /// The name a call is counted under, as the vendor writes it; unknown ones together.
     pub(super) call_name: fn(&Request) -> &'static str,
     /// What a call is counted as; `None`: unknown.

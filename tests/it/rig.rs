@@ -37,9 +37,9 @@ impl Rig {
             folder: tempfile::tempdir().unwrap(),
             settings: Settings::default(),
         };
-        let credentials = rig.sim.credentials();
-        rig.write("secret/access", &credentials.access_key);
-        rig.write("secret/key", &credentials.secret_key);
+        for (name, key) in rig.sim.keys() {
+            rig.write(&format!("secret/{name}"), key);
+        }
         rig
     }
 
@@ -73,10 +73,16 @@ impl Rig {
     /// Writes the Account at this provider with these further lines of its spec (indented by two).
     pub(crate) fn account_at(&self, provider: &str, more: &str) {
         let folder = self.folder.path().display();
+        let credentials: String = self
+            .sim
+            .keys()
+            .iter()
+            .map(|(name, _)| format!("    {name}: {{ file: {folder}/secret/{name} }}\n"))
+            .collect();
         self.write(
             "fleet/account.yaml",
             &format!(
-                "apiVersion: phonefleet/v1alpha1\nkind: Account\nmetadata: {{ name: lab }}\nspec:\n  provider: {provider}\n  endpoint: http://127.0.0.1:1\n  credentials:\n    accessKey: {{ file: {folder}/secret/access }}\n    secretKey: {{ file: {folder}/secret/key }}\n{more}"
+                "apiVersion: phonefleet/v1alpha1\nkind: Account\nmetadata: {{ name: lab }}\nspec:\n  provider: {provider}\n  endpoint: http://127.0.0.1:1\n  credentials:\n{credentials}{more}"
             ),
         );
     }

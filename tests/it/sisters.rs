@@ -1,7 +1,7 @@
 //! The sister deployments, VMOS Cloud and VSPhone: from manifests to a converged fleet, over their simulated surfaces in virtual time.
 
 use crate::rig::{Rig, quiet, virtual_time};
-use phonefleet::daemon::Ending;
+use phonefleet::daemon::{Ending, Session};
 use phonefleet::sim::Spec;
 use phonefleet::sim::faults::Faults;
 use phonefleet::sim::report::Report;
@@ -204,8 +204,7 @@ fn what_a_sister_lacks_is_refused_before_anything_is_sent() {
                 let rig = rig(provider, 1, 1, "");
                 rig.apps();
                 rig.group(desired, "");
-                let Err(error) = phonefleet::daemon::Session::open(rig.options(false), false).await
-                else {
+                let Err(error) = Session::open(rig.options(false), false).await else {
                     panic!("{provider} takes {desired}")
                 };
                 let mut text = format!("{error:?}");
@@ -214,6 +213,31 @@ fn what_a_sister_lacks_is_refused_before_anything_is_sent() {
                 assert!(text.contains(provider), "{text}");
                 assert_eq!(rig.sim.report().calls, 0);
             }
+        }
+    });
+}
+
+#[test]
+fn a_group_can_skip_what_a_provider_lacks() {
+    virtual_time(async {
+        let desired = format!(
+            "{STANDARD}    bandwidth: {{ upMbps: 5, downMbps: 5 }}\n    settings: {{ global/fleet_ring: \"3\" }}\n"
+        );
+        let rig = rig("vsphone", 20, 3, "");
+        rig.group(&desired, "");
+        let refused = Session::open(rig.options(true), true).await;
+        let problem = refused.err().map(|error| error.to_string());
+        assert!(problem.is_some(), "bandwidth is no attribute there");
+        rig.group(&desired, "  unsupported: skip\n");
+        converges(&rig, "/vsphone/", "skip").await;
+        for id in rig.sim.phones() {
+            let phone = rig.sim.phone(&id).unwrap();
+            assert_eq!(phone.bandwidth, None);
+            assert_eq!(
+                phone.settings.get("global/fleet_ring"),
+                Some(&"3".into()),
+                "{id}"
+            );
         }
     });
 }

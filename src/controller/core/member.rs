@@ -9,7 +9,7 @@ use super::{AccountIx, AccountSetup, Core, PhoneIx, Stance, view};
 use crate::model::attribute::Attribute;
 use crate::model::capability::Costs;
 use crate::model::condition::{Cause, Reason};
-use crate::model::desired::{Desired, Mode};
+use crate::model::desired::{Desired, Mode, Unsupported};
 use crate::model::fleet::{Claim, Group, PhoneFacts};
 use crate::model::id::{GroupName, PhoneKey};
 use crate::model::observed::{PHONE_READS, ReadKind, RunState, Sight};
@@ -18,6 +18,7 @@ use crate::model::record::OperationState;
 use crate::model::stamp::Timestamp;
 use crate::plan::batch::{BatchKey, Standing};
 use crate::plan::phone::{PhoneInput, PhonePlan, PhoneStep, Waiting, plan_phone, plan_prepared};
+use crate::plan::skip;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -167,7 +168,7 @@ impl Core {
         } else {
             match self.fleet.claims.claim(&facts, now) {
                 Claim::Unclaimed => Claimed::Nobody,
-                Claim::Claimed(desired) => Claimed::By(desired),
+                Claim::Claimed(desired) => Claimed::By(self.possible(ix, desired)),
                 Claim::Twice(groups) => {
                     let names: Vec<&str> = groups.iter().map(GroupName::as_str).collect();
                     Claimed::Not(
@@ -182,6 +183,26 @@ impl Core {
         self.state_mut(ix).claim = claim;
         self.groups_dirty = true;
         self.dirty.insert(ix);
+    }
+
+    /// What is desired, without what the provider cannot do where the group says to skip that.
+    fn possible(&mut self, ix: PhoneIx, desired: Arc<Desired>) -> Arc<Desired> {
+        let skips = self
+            .fleet
+            .groups
+            .get(&desired.group)
+            .is_some_and(|group| group.unsupported == Unsupported::Skip);
+        if !skips {
+            return desired;
+        }
+        let account = self.state(ix).account;
+        let setup = &self.accounts[account.0].setup;
+        let place = skip::Place {
+            account: &setup.name,
+            capabilities: setup.capabilities,
+            apps: &self.fleet.apps,
+        };
+        self.possible.of(account, desired, place)
     }
 
     /// Claims all phones anew when an override has ended.

@@ -206,6 +206,7 @@ pub struct Core {
     phones: Vec<PhoneState>,
     phone_index: FxHashMap<PhoneKey, PhoneIx>,
     ready: shared::Ready,
+    possible: shared::Possible,
     app_lists: shared::Pool<[InstalledApp]>,
     payloads: shared::Pool<Payload>,
     /// Phones to be planned again.
@@ -263,6 +264,7 @@ impl Core {
             phones: Vec::new(),
             phone_index: FxHashMap::default(),
             ready: shared::Ready::default(),
+            possible: shared::Possible::default(),
             app_lists: shared::Pool::default(),
             payloads: shared::Pool::default(),
             dirty: BTreeSet::new(),
@@ -290,6 +292,7 @@ impl Core {
     pub fn set_fleet(&mut self, fleet: Arc<Fleet>, accounts: Vec<AccountSetup>, now: Timestamp) {
         self.fleet = fleet;
         self.ready.clear();
+        self.possible.clear();
         self.expired.clear();
         self.merge_accounts(accounts, now);
         self.claimed_at = now;

@@ -3,9 +3,11 @@
 //! Invariants: what is kept of a desired state is dropped with the fleet it came from (secrets may be new then); memory follows what is shared, not the
 //! number of phones. Not here: the phones (`member`).
 
+use super::AccountIx;
 use crate::model::capability::Capabilities;
 use crate::model::desired::{Desired, Fingerprints};
 use crate::plan::diff::Prepared;
+use crate::plan::skip;
 use rustc_hash::{FxHashMap, FxHashSet};
 use std::hash::Hash;
 use std::sync::Arc;
@@ -63,6 +65,39 @@ impl Ready {
     ) -> Option<&Prepared> {
         let (_, prepared) = self.0.get(&place(desired, capabilities))?;
         Some(prepared)
+    }
+}
+
+/// Desired states as far as an account's provider can carry them out; the same one for all phones that share the whole.
+#[derive(Default)]
+pub(super) struct Possible(FxHashMap<(usize, AccountIx), (Arc<Desired>, Arc<Desired>)>);
+
+impl Possible {
+    /// Forgets everything: the fleet is new.
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    /// What is possible of this desired state.
+    pub(super) fn of(
+        &mut self,
+        account: AccountIx,
+        desired: Arc<Desired>,
+        place: skip::Place<'_>,
+    ) -> Arc<Desired> {
+        let key = (Arc::as_ptr(&desired).addr(), account);
+        if let Some((_, left)) = self.0.get(&key) {
+            return Arc::clone(left);
+        }
+        let Some(left) = place.without_unsupported(&desired) else {
+            return desired;
+        };
+        let left = Arc::new(left);
+        // What nobody else holds is this phone's alone and comes anew each time.
+        if Arc::strong_count(&desired) > 1 {
+            self.0.insert(key, (desired, Arc::clone(&left)));
+        }
+        left
     }
 }
 

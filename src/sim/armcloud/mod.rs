@@ -14,6 +14,7 @@ mod write;
 use super::rate::Standing;
 use super::surface::{Class, Surface, respond};
 use super::world::World;
+use super::{ACCESS_KEY, SECRET_KEY};
 use crate::model::stamp::Timestamp;
 use bytes::Bytes;
 use serde::Serialize;
@@ -222,6 +223,7 @@ fn route(path: &str) -> Option<&'static Route> {
 /// The surface, for the registry of surfaces.
 pub(super) static SURFACE: Surface = Surface {
     phone_prefix: "AC3201",
+    credentials: &[("accessKey", ACCESS_KEY), ("secretKey", SECRET_KEY)],
     call_name: |request| route(request.uri().path()).map_or("(unknown)", |(known, ..)| known),
     class: |request| route(request.uri().path()).map(|(_, class, _)| *class),
     answer,
