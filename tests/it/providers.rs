@@ -190,15 +190,8 @@ fn one_profile_converges_on_a_hundred_phones_at_every_deployment() {
     virtual_time(async {
         for kind in deployments() {
             let rig = rig(kind, 100, 5, "");
-            let needs = needs(&rig, kind);
             let report = converges(&rig, kind.as_str()).await;
             assert_eq!(report.refused.len(), 0, "{kind}: {report:?}");
-            let least = Least::of(registry::capabilities(kind).unwrap(), 100, &needs);
-            // The second plan's reads are not the first one's.
-            eprintln!(
-                "{kind}: {} reads, {} mutations, {} polls; least {least:?}",
-                report.reads, report.mutations, report.polls
-            );
         }
     });
 }
