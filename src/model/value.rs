@@ -18,6 +18,28 @@ pub enum Wish {
     Reset,
 }
 
+impl Wish {
+    /// The reference to a secret inside it. (The reference itself is part of the wish's JSON, too: moving a secret elsewhere counts as another value.)
+    pub fn secret(&self) -> Option<&SecretRef> {
+        match self {
+            Self::Set(Value::Proxy(proxy)) => match proxy.as_ref() {
+                Proxy::Via(endpoint) => endpoint.password.as_ref(),
+                Proxy::Direct => None,
+            },
+            Self::Set(
+                Value::Text(_)
+                | Value::Flag(_)
+                | Value::Image(_)
+                | Value::Location(_)
+                | Value::Sim(_)
+                | Value::Bandwidth(_)
+                | Value::App(_),
+            )
+            | Self::Reset => None,
+        }
+    }
+}
+
 /// One canonical value. The variant follows from the attribute.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

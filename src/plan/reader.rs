@@ -15,7 +15,7 @@ use crate::model::desired::Wanted;
 use crate::model::id::Package;
 use crate::model::observed::{AppState, Observed, ReadKind, Seen};
 use crate::model::stamp::Timestamp;
-use crate::model::value::{AppWish, Image, ImageTarget, Proxy, SecretRef, SimField, Value, Wish};
+use crate::model::value::{AppWish, Image, ImageTarget, SecretRef, SimField, Value, Wish};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
@@ -397,23 +397,7 @@ fn image_version<'a>(catalogue: &'a Catalogue, id: &str) -> Option<&'a SmolStr> 
 }
 
 fn missing_secret(wish: &Wish) -> String {
-    let reference = match wish {
-        Wish::Set(Value::Proxy(proxy)) => match proxy.as_ref() {
-            Proxy::Via(endpoint) => endpoint.password.as_ref(),
-            Proxy::Direct => None,
-        },
-        Wish::Set(
-            Value::Text(_)
-            | Value::Flag(_)
-            | Value::Image(_)
-            | Value::Location(_)
-            | Value::Sim(_)
-            | Value::Bandwidth(_)
-            | Value::App(_),
-        )
-        | Wish::Reset => None,
-    };
-    match reference {
+    match wish.secret() {
         Some(reference) => format!("the secret {} cannot be read", reference_text(reference)),
         None => "a secret of this value cannot be read".to_owned(),
     }

@@ -7,7 +7,7 @@ use super::{SecretError, Secrets};
 use crate::model::attribute::Attribute;
 use crate::model::desired::Fingerprints;
 use crate::model::id::Fingerprint;
-use crate::model::value::{Proxy, SecretRef, Value, Wish};
+use crate::model::value::Wish;
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::ExposeSecret;
 use sha2::Sha256;
@@ -59,7 +59,7 @@ impl Fingerprinter {
         let mut mac = self.keyed.clone();
         part(&mut mac, attribute.to_string().as_bytes());
         part(&mut mac, &serde_json::to_vec(wish).ok()?);
-        if let Some(reference) = secret_in(wish) {
+        if let Some(reference) = wish.secret() {
             let secret = self.secrets.resolve(reference).ok()?;
             part(&mut mac, secret.expose_secret().as_bytes());
         }
@@ -74,26 +74,6 @@ impl Fingerprinter {
 fn part(mac: &mut Hmac<Sha256>, bytes: &[u8]) {
     mac.update(&(bytes.len() as u64).to_le_bytes());
     mac.update(bytes);
-}
-
-/// The reference inside a wish. (The reference itself is part of the wish's JSON, too: moving a secret elsewhere counts as another value.)
-fn secret_in(wish: &Wish) -> Option<&SecretRef> {
-    match wish {
-        Wish::Set(Value::Proxy(proxy)) => match proxy.as_ref() {
-            Proxy::Via(endpoint) => endpoint.password.as_ref(),
-            Proxy::Direct => None,
-        },
-        Wish::Set(
-            Value::Text(_)
-            | Value::Flag(_)
-            | Value::Image(_)
-            | Value::Location(_)
-            | Value::Sim(_)
-            | Value::Bandwidth(_)
-            | Value::App(_),
-        )
-        | Wish::Reset => None,
-    }
 }
 
 impl Fingerprints for Fingerprinter {
@@ -133,7 +113,9 @@ pub fn new_key() -> Result<[u8; 32], SecretError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::value::{Bypass, ProxyEndpoint, ProxyMode, ProxyProtocol};
+    use crate::model::value::{
+        Bypass, Proxy, ProxyEndpoint, ProxyMode, ProxyProtocol, SecretRef, Value,
+    };
     use secrecy::SecretString;
     use std::collections::BTreeSet;
     use std::sync::atomic::{AtomicU32, Ordering};

@@ -179,12 +179,7 @@ impl Core {
         since: Timestamp,
         now: Timestamp,
     ) {
-        let Some(intent) = self
-            .ledger
-            .operations
-            .get(&operation)
-            .map(|state| state.intent.clone())
-        else {
+        let Some(intent) = self.intent_of(operation) else {
             return;
         };
         let phone = self.state(ix).key.phone.clone();

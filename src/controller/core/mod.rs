@@ -39,7 +39,7 @@ use crate::model::desired::Fingerprints;
 use crate::model::fleet::{AccountLimits, Fleet};
 use crate::model::id::{AccountName, GroupName, OperationId, PhoneId, PhoneKey, VendorIdentity};
 use crate::model::observed::{InstalledApp, Observation, PhoneReading};
-use crate::model::operation::{Outcome, PhaseEvent};
+use crate::model::operation::{Intent, Outcome, PhaseEvent};
 use crate::model::record::{Ledger, Misfit, Record};
 use crate::model::settings::Settings;
 use crate::model::stamp::Timestamp;
@@ -389,6 +389,12 @@ impl Core {
             moves,
             at: now,
         });
+    }
+
+    /// What an open operation set out to do.
+    fn intent_of(&self, operation: OperationId) -> Option<Intent> {
+        let state = self.ledger.operations.get(&operation)?;
+        Some(state.intent.clone())
     }
 
     fn account_of(&self, operation: OperationId) -> Option<AccountIx> {

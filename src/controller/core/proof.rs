@@ -120,12 +120,7 @@ impl Core {
         at: Timestamp,
         now: Timestamp,
     ) {
-        let Some(intent) = self
-            .ledger
-            .operations
-            .get(&operation)
-            .map(|state| state.intent.clone())
-        else {
+        let Some(intent) = self.intent_of(operation) else {
             return;
         };
         let phone = self.state(ix).key.phone.clone();
@@ -198,12 +193,7 @@ impl Core {
         if phones.is_empty() {
             return;
         }
-        let Some(intent) = self
-            .ledger
-            .operations
-            .get(&operation)
-            .map(|state| state.intent.clone())
-        else {
+        let Some(intent) = self.intent_of(operation) else {
             return;
         };
         let mut rows = Vec::new();
@@ -284,12 +274,7 @@ impl Core {
 
     /// Reads of what the operation touched must be newer than now.
     pub(super) fn raise_floors(&mut self, ix: PhoneIx, operation: OperationId, now: Timestamp) {
-        let Some(intent) = self
-            .ledger
-            .operations
-            .get(&operation)
-            .map(|state| state.intent.clone())
-        else {
+        let Some(intent) = self.intent_of(operation) else {
             return;
         };
         let account = self.state(ix).account;
