@@ -6,6 +6,7 @@ use super::faults::Kind;
 use super::job::{Fate, Job, State, Work};
 use super::phone::{ABNORMAL, RUNNING};
 use super::report::{Costly, Report};
+use super::shell::Ran;
 use super::world::World;
 use super::{armcloud, surface};
 use crate::model::stamp::Timestamp;
@@ -60,6 +61,14 @@ impl Queue {
         let ((at, _), due) = next.remove_entry();
         Some((at, due))
     }
+}
+
+/// What a job leaves behind.
+enum Ended {
+    /// A command's output.
+    Ran(Ran),
+    /// Why it failed.
+    Because(&'static str),
 }
 
 /// What came of a submit on one phone.
@@ -153,6 +162,7 @@ impl World {
             fate,
             state: State::Parked,
             text: None,
+            ran: None,
         });
         self.report.ends(work.name()).submitted += 1;
         self.at_mut(index).job = Some(id);
@@ -207,6 +217,7 @@ impl World {
             fate,
             state: State::Running,
             text: None,
+            ran: None,
         });
         self.report.ends(work.name()).submitted += 1;
         let state = if good {
@@ -259,6 +270,7 @@ impl World {
             fate: Fate::Honest,
             state: State::Running,
             text: None,
+            ran: None,
         });
         self.at_mut(index).job = Some(id);
         self.queue.push(self.now.after(span), Due::End(id));
@@ -333,7 +345,7 @@ impl World {
         }
         let (state, text) = match fate {
             Fate::Honest => self.carry_out(index, &work, id),
-            Fate::Fails => (State::Failed, Some(failure(&work).to_owned())),
+            Fate::Fails => (State::Failed, Some(Ended::Because(failure(&work)))),
             Fate::NoEffect => (State::Succeeded, None),
             Fate::Hangs { effect } => {
                 if effect {
@@ -354,11 +366,18 @@ impl World {
         }
     }
 
-    fn conclude(&mut self, id: u64, state: State, text: Option<String>) {
+    fn conclude(&mut self, id: u64, state: State, ended: Option<Ended>) {
         let now = self.now;
         let Some(job) = self.job_mut(id) else { return };
         job.state = state;
-        job.text = text.map(String::into_boxed_str);
+        match ended {
+            Some(Ended::Ran(ran)) => {
+                job.text = Some(ran.all.as_str().into());
+                job.ran = Some(Box::new(ran));
+            }
+            Some(Ended::Because(why)) => job.text = Some(why.into()),
+            None => {}
+        }
         job.ended = (state != State::Hung).then_some(now);
         let (index, fate, name) = (job.phone, job.fate, job.work.name());
         let costly = job.work.restarts();
@@ -379,15 +398,15 @@ impl World {
     }
 
     /// Does the work; what its phone is like afterwards.
-    fn carry_out(&mut self, index: u32, work: &Work, id: u64) -> (State, Option<String>) {
+    fn carry_out(&mut self, index: u32, work: &Work, id: u64) -> (State, Option<Ended>) {
         let done = match work.mutates() {
             true => work.carry_out(self.at_mut(index)),
             false => work.carry_out(&mut self.phones[super::world::place(index)]),
         };
         if !work.restarts() {
             return match done {
-                Ok(text) => (State::Succeeded, text),
-                Err(why) => (State::Failed, Some(why.to_owned())),
+                Ok(ran) => (State::Succeeded, ran.map(Ended::Ran)),
+                Err(why) => (State::Failed, Some(Ended::Because(why))),
             };
         }
         self.report.restarts += 1;
@@ -400,11 +419,11 @@ impl World {
             self.queue.push(again, Due::Recover(index, boots));
             return (
                 State::Failed,
-                Some("instance abnormal after restart".to_owned()),
+                Some(Ended::Because("instance abnormal after restart")),
             );
         }
         self.at_mut(index).status = RUNNING;
-        (State::Succeeded, None)
+        (State::Succeeded, done.ok().flatten().map(Ended::Ran))
     }
 
     /// Counts one call of a path.

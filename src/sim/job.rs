@@ -4,7 +4,7 @@
 //! Not here: when jobs start and end (`course`), what the vendor calls the fields (`armcloud`).
 
 use super::phone::{self, App, Bandwidth, Image, Location, Phone, Proxy, Stay};
-use super::shell;
+use super::shell::{self, Ran, Script};
 use crate::model::stamp::Timestamp;
 use crate::time::delay::hash;
 use smol_str::SmolStr;
@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 /// Duration of work that restarts its phone, in multiples of the world's job time.
 const RESTART: u32 = 20;
+/// Duration of work that installs or removes apps, likewise.
+const APPS: u32 = 4;
 
 /// What a job does to its phone.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +51,7 @@ pub(super) enum Work {
     Uninstall(SmolStr),
     Start(SmolStr),
     Stop(SmolStr),
-    Shell(SmolStr),
+    Shell(Script),
     /// Something another client does.
     Other,
 }
@@ -94,7 +96,7 @@ impl Work {
                     1
                 }
             }
-            Self::Install(_) | Self::Push(_) | Self::Uninstall(_) => 4,
+            Self::Install(_) | Self::Push(_) | Self::Uninstall(_) => APPS,
             Self::TimeZone(_)
             | Self::Language(_)
             | Self::Gps(_)
@@ -105,8 +107,10 @@ impl Work {
             | Self::Adb(_)
             | Self::Start(_)
             | Self::Stop(_)
-            | Self::Shell(_)
             | Self::Other => 1,
+            Self::Shell(script) if shell::restarts(script.text()) => RESTART,
+            Self::Shell(script) if shell::moves_apps(script.text()) => APPS,
+            Self::Shell(_) => 1,
         }
     }
 
@@ -139,7 +143,7 @@ impl Work {
     /// Whether it can change the phone.
     pub(super) fn mutates(&self) -> bool {
         if let Self::Shell(script) = self {
-            return shell::mutates(script);
+            return shell::mutates(script.text());
         }
         true
     }
@@ -152,14 +156,14 @@ impl Work {
         }
     }
 
-    /// Does it.
+    /// Does it; a command tells what it printed.
     ///
     /// # Errors
     /// What the vendor writes to a job that fails.
-    pub(super) fn carry_out(&self, phone: &mut Phone) -> Result<Option<String>, &'static str> {
+    pub(super) fn carry_out(&self, phone: &mut Phone) -> Result<Option<Ran>, &'static str> {
         match self {
             Self::TimeZone(zone) => phone.timezone = zone.clone(),
-            Self::Language(language) => phone.language = language.clone(),
+            Self::Language(language) => phone.set_language(language),
             Self::Gps(location) => phone.location = Some(Box::new(location.clone())),
             Self::Properties {
                 values,
@@ -215,7 +219,7 @@ fn set_all(phone: &mut Phone, values: &[(SmolStr, SmolStr)], stay: Stay) {
     }
 }
 
-fn install(phone: &mut Phone, app: &Arc<App>) -> Result<Option<String>, &'static str> {
+fn install(phone: &mut Phone, app: &Arc<App>) -> Result<Option<Ran>, &'static str> {
     match phone.app(&app.package) {
         Some(old) if old.version_code > app.version_code => {
             Err("Failure [INSTALL_FAILED_VERSION_DOWNGRADE]")
@@ -265,6 +269,8 @@ pub(super) struct Job {
     pub(super) ended: Option<Timestamp>,
     pub(super) fate: Fate,
     pub(super) state: State,
-    /// Output of a command, or why it failed.
+    /// All that a command printed, or why it failed.
     pub(super) text: Option<Box<str>>,
+    /// A command that came to its end.
+    pub(super) ran: Option<Box<Ran>>,
 }

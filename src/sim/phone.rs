@@ -7,6 +7,7 @@ use super::values::Values;
 use crate::model::stamp::Timestamp;
 use crate::time::delay::hash;
 use smol_str::{SmolStr, format_smolstr};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// `padStatus` of a phone that runs.
@@ -24,6 +25,19 @@ pub const ABNORMAL: i16 = 14;
 pub const DEFAULT_TIMEZONE: &str = "Asia/Shanghai";
 /// The language phones are made with.
 pub const DEFAULT_LANGUAGE: &str = "zh-CN";
+
+/// The property that the language stands in.
+const LOCALE: &str = "persist.sys.locale";
+/// Among the live values: positions come from a test provider.
+pub(super) const TEST_PROVIDER: &str = "test-provider/gps";
+/// Settings that every phone has.
+const DEFAULT_SETTINGS: [&str; 5] = [
+    "global/adb_enabled",
+    "global/auto_time_zone",
+    "secure/android_id",
+    "system/screen_brightness",
+    "system/screen_off_timeout",
+];
 
 /// An app, as it is installed or offered.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,6 +173,8 @@ pub struct Phone {
     pub location: Option<Box<Location>>,
     /// Its limits; cannot be read over the API.
     pub bandwidth: Option<Box<Bandwidth>>,
+    /// Files that were fetched and not removed, each an app on its way, by path.
+    pub files: Vec<(SmolStr, Arc<App>)>,
     /// Counts boots.
     pub boots: u32,
     /// The job that occupies it.
@@ -211,6 +227,40 @@ impl Phone {
         gone
     }
 
+    /// Takes a system app out of the owner's sight, until a wipe; whether it was there.
+    pub fn hide(&mut self, package: &str) -> bool {
+        let before = self.apps.len();
+        self.apps.retain(|app| app.package != package);
+        self.running.retain(|name| name != package);
+        self.apps.len() < before
+    }
+
+    /// The app that a file holds.
+    pub fn file(&self, path: &str) -> Option<&Arc<App>> {
+        let found = self.files.iter().find(|(name, _)| name == path)?;
+        Some(&found.1)
+    }
+
+    /// Puts a file on the phone.
+    pub fn set_file(&mut self, path: &str, app: Arc<App>) {
+        self.remove_file(path);
+        self.files.reserve_exact(1);
+        self.files.push((path.into(), app));
+    }
+
+    /// Takes a file off the phone; whether it was there.
+    pub fn remove_file(&mut self, path: &str) -> bool {
+        let before = self.files.len();
+        self.files.retain(|(name, _)| name != path);
+        self.files.len() < before
+    }
+
+    /// Gives the phone a language, in effect at once.
+    pub fn set_language(&mut self, language: &str) {
+        self.pending.remove(LOCALE);
+        self.language = language.into();
+    }
+
     /// Starts an app; whether it is there.
     pub fn start(&mut self, package: &str) -> bool {
         let there = self.app(package).is_some();
@@ -229,7 +279,8 @@ impl Phone {
     pub fn property(&self, name: &str) -> Option<SmolStr> {
         match name {
             "persist.sys.timezone" | "setting/timezone" => return Some(self.timezone.clone()),
-            "persist.sys.locale" | "setting/language" => return Some(self.language.clone()),
+            LOCALE => return Some(self.pending.get(LOCALE).unwrap_or(&self.language).clone()),
+            "setting/language" => return Some(self.language.clone()),
             _ => {}
         }
         self.live
@@ -245,7 +296,7 @@ impl Phone {
         match (stay, name) {
             (Stay::AfterRestart, _) => self.pending.set(name, value),
             (_, "persist.sys.timezone" | "setting/timezone") => self.timezone = value.into(),
-            (_, "persist.sys.locale" | "setting/language") => self.language = value.into(),
+            (_, LOCALE | "setting/language") => self.set_language(value),
             (Stay::Live, _) => self.live.set(name, value),
             (Stay::Kept, _) => {
                 self.live.remove(name);
@@ -256,28 +307,53 @@ impl Phone {
 
     /// An Android setting, `global/name`.
     pub fn setting(&self, name: &str) -> Option<SmolStr> {
-        self.settings.get(name).cloned().or_else(|| match name {
-            "secure/android_id" => Some(format_smolstr!(
-                "{:016x}",
-                hash("android", 0, self.identity)
-            )),
-            "global/auto_time_zone" => Some("1".into()),
-            "global/adb_enabled" => Some(if self.adb { "1" } else { "0" }.into()),
-            "system/screen_brightness" => Some("102".into()),
-            "system/screen_off_timeout" => Some("60000".into()),
-            _ => None,
+        let set = self.settings.get(name).cloned();
+        set.or_else(|| self.default_setting(name))
+    }
+
+    /// All Android settings, by name.
+    pub fn all_settings(&self) -> BTreeMap<SmolStr, SmolStr> {
+        let defaults = DEFAULT_SETTINGS
+            .iter()
+            .filter_map(|name| Some(((*name).into(), self.default_setting(name)?)));
+        let set = self.settings.iter();
+        defaults
+            .chain(set.map(|(name, value)| (name.into(), value.into())))
+            .collect()
+    }
+
+    fn default_setting(&self, name: &str) -> Option<SmolStr> {
+        Some(match name {
+            "secure/android_id" => format_smolstr!("{:016x}", hash("android", 0, self.identity)),
+            "global/auto_time_zone" => "1".into(),
+            "global/adb_enabled" => if self.adb { "1" } else { "0" }.into(),
+            "system/screen_brightness" => "102".into(),
+            "system/screen_off_timeout" => "60000".into(),
+            _ => return None,
         })
     }
 
     /// What a boot does: live properties go, waiting ones come, apps stop.
     pub fn reboot(&mut self) {
+        self.restart_framework();
         self.live = Values::default();
         let pending = std::mem::take(&mut self.pending);
         for (name, value) in pending.iter() {
             self.set_property(name, value, Stay::Kept);
         }
-        self.running = Vec::new();
         self.boots += 1;
+    }
+
+    /// What a restart of the framework does, which a boot does too: apps stop, a test provider's position is gone, a language that was set as a property is
+    /// taken up.
+    pub fn restart_framework(&mut self) {
+        self.running = Vec::new();
+        if self.live.remove(TEST_PROVIDER) {
+            self.location = None;
+        }
+        if let Some(language) = self.pending.get(LOCALE).cloned() {
+            self.set_language(&language);
+        }
     }
 
     /// Erases everything an owner put on the phone; Android properties stay on request (a reset keeps them, a wiping upgrade does not).
@@ -292,6 +368,7 @@ impl Phone {
             self.pending = Values::default();
         }
         self.settings = Values::default();
+        self.files = Vec::new();
         self.proxy = None;
         self.location = None;
         self.bandwidth = None;

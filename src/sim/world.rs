@@ -137,6 +137,7 @@ impl World {
             proxy: None,
             location: None,
             bandwidth: None,
+            files: Vec::new(),
             boots: 1,
             job: None,
             costly: 0,
@@ -374,7 +375,7 @@ impl World {
             phone.timezone = zone.clone();
         }
         if let Some(language) = &drift.language {
-            phone.language = language.clone();
+            phone.set_language(language);
         }
         phone.adb = drift.adb.unwrap_or(phone.adb);
         for (name, value) in &drift.properties {

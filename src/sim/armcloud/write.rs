@@ -9,6 +9,7 @@ use super::{Busy, Refusal, refuse, success};
 use crate::sim::course::Row;
 use crate::sim::job::Work;
 use crate::sim::phone::{ABNORMAL, App, Bandwidth, Location, Operator, Proxy, RUNNING, Stay};
+use crate::sim::shell::Script;
 use crate::sim::world::World;
 use bytes::Bytes;
 use smol_str::{SmolStr, format_smolstr};
@@ -333,7 +334,8 @@ pub(super) fn command(world: &mut World, body: &[u8]) -> Result<Bytes, Refusal> 
             format!("scriptContent: 1 to {LONGEST_COMMAND} bytes"),
         );
     }
-    many(world, &pad_codes, Work::Shell(script_content))
+    let script = Script::new(&script_content, world.offers());
+    many(world, &pad_codes, Work::Shell(script))
 }
 
 /// The phones of a call that takes groups too.

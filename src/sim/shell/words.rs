@@ -14,6 +14,8 @@ pub(super) enum Joint {
     And,
     /// `||`
     Or,
+    /// `|`: it reads what the one before prints.
+    Pipe,
 }
 
 /// One command.
@@ -27,6 +29,8 @@ pub(super) struct Simple {
     pub(super) quiet: bool,
     /// Standard error goes nowhere.
     pub(super) mute: bool,
+    /// Standard error goes where standard output goes.
+    pub(super) joined: bool,
 }
 
 /// Splits a script.
@@ -58,6 +62,7 @@ impl Splitter<'_> {
             words: Vec::new(),
             quiet: false,
             mute: false,
+            joined: false,
         }
     }
 
@@ -74,7 +79,8 @@ impl Splitter<'_> {
                 ';' | '\n' => self.end_command(Joint::Then)?,
                 '&' if self.took('&') => self.end_command(Joint::And)?,
                 '|' if self.took('|') => self.end_command(Joint::Or)?,
-                '&' | '|' | '(' | ')' | '`' | '<' => return Err(format!("`{next}' unexpected")),
+                '|' => self.end_command(Joint::Pipe)?,
+                '&' | '(' | ')' | '`' | '<' => return Err(format!("`{next}' unexpected")),
                 '#' if self.word.is_none() => while self.rest.next_if(|c| *c != '\n').is_some() {},
                 '$' => self.dollar()?,
                 '>' => self.redirect()?,
@@ -154,11 +160,13 @@ impl Splitter<'_> {
         }
         self.end_word()?;
         if self.took('&') {
-            let target = self.rest.next();
-            return if matches!(target, Some('1' | '2')) {
-                Ok(())
-            } else {
-                Err("`&' unexpected".to_owned())
+            return match self.rest.next() {
+                Some('1') => {
+                    self.current.joined |= errors;
+                    Ok(())
+                }
+                Some('2') => Ok(()),
+                Some(_) | None => Err("`&' unexpected".to_owned()),
             };
         }
         while self.rest.next_if_eq(&' ').is_some() {}
