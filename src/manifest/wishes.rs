@@ -114,7 +114,7 @@ impl Judge<'_> {
                 }
                 self.value(attribute, wish, None, (at, sink));
             }
-            AppWish::Present { app: None, .. } => {}
+            AppWish::Present { app: None, .. } => self.value(attribute, wish, None, (at, sink)),
             AppWish::Present {
                 app: Some(name), ..
             } => self.install(attribute, wish, name, (at, sink)),

@@ -5,6 +5,8 @@
 
 pub mod armcloud;
 mod asked;
+mod drift;
+pub mod koophone;
 pub mod refusal;
 pub mod registry;
 pub mod shell;

@@ -1,6 +1,6 @@
 //! The registry: one line a vendor. Invariants: every provider kind is answered. Not here: what a vendor can do.
 
-use super::{Provider, armcloud};
+use super::{Provider, armcloud, koophone};
 use crate::model::capability::Capabilities;
 use crate::model::fleet::{Account, ProviderKind};
 use crate::secret::{SecretError, Secrets};
@@ -62,7 +62,8 @@ pub fn capabilities(kind: ProviderKind) -> Option<&'static Capabilities> {
         ProviderKind::ArmCloud | ProviderKind::VmosCloud | ProviderKind::VsPhone => {
             armcloud::capabilities(kind)
         }
-        ProviderKind::Alibaba | ProviderKind::KooPhone | ProviderKind::Zenlayer => None,
+        ProviderKind::KooPhone => Some(koophone::capabilities()),
+        ProviderKind::Alibaba | ProviderKind::Zenlayer => None,
     }
 }
 
@@ -75,7 +76,8 @@ pub fn open(account: &Account, outfit: Outfit) -> Result<Arc<dyn Provider>, Open
         ProviderKind::ArmCloud | ProviderKind::VmosCloud | ProviderKind::VsPhone => {
             Ok(Arc::new(armcloud::ArmCloud::open(account, outfit)?))
         }
-        kind @ (ProviderKind::Alibaba | ProviderKind::KooPhone | ProviderKind::Zenlayer) => {
+        ProviderKind::KooPhone => Ok(Arc::new(koophone::KooPhone::open(account, outfit)?)),
+        kind @ (ProviderKind::Alibaba | ProviderKind::Zenlayer) => {
             Err(OpenError::Unsupported(kind))
         }
     }

@@ -379,16 +379,6 @@ error[unsupported]: armcloud (account hk) cannot reset `timezone`
   |
   = help: set a value, or list it under `ignore`; settings, proxy, bandwidth, adb can be reset
 "##);
-    let account = "kind: Account\nmetadata: { name: other }\nspec:\n  provider: zenlayer\n  credentials: { token: { env: T } }\n";
-    insta::assert_snapshot!(said(account), @r##"
-error[unsupported-provider]: provider zenlayer is not supported yet
- --> fleet/qa.yaml:5:13
-  |
-5 |   provider: zenlayer
-  |             ^^^^^^^^
-  |
-  = help: supported is armcloud, vmoscloud, vsphone
-"##);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Invariants: every field may be missing; names are the vendor's. Not here: requests.
 
-use super::drift::{self, Scalar, Shape};
+use crate::provider::drift::{self, Scalar, Shape};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use smol_str::SmolStr;

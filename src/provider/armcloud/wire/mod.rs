@@ -4,9 +4,8 @@
 //! into these types, never into a tree. Not here: what any of it means (`convert`).
 
 mod answer;
-mod drift;
 mod request;
 
+pub use crate::provider::drift::Scalar;
 pub use answer::*;
-pub use drift::Scalar;
 pub use request::*;

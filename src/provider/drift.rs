@@ -1,4 +1,4 @@
-//! Values whose JSON type drifts between builds of the vendor.
+//! Values whose JSON type drifts between builds of a vendor.
 //!
 //! Invariants: a value of an unexpected type reads as "not told", it never fails the whole answer. Not here: their meaning.
 
@@ -103,32 +103,42 @@ impl<'de> Visitor<'de> for ScalarVisitor {
 }
 
 /// A scalar, or nothing for null, objects and lists.
-pub(super) fn scalar<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Scalar>, D::Error> {
+pub(in crate::provider) fn scalar<'de, D: Deserializer<'de>>(
+    d: D,
+) -> Result<Option<Scalar>, D::Error> {
     d.deserialize_any(ScalarVisitor)
 }
 
 /// Text from text or number; nothing otherwise.
-pub(super) fn text<'de, D: Deserializer<'de>>(d: D) -> Result<Option<SmolStr>, D::Error> {
+pub(in crate::provider) fn text<'de, D: Deserializer<'de>>(
+    d: D,
+) -> Result<Option<SmolStr>, D::Error> {
     Ok(scalar(d)?.map(|value| value.0))
 }
 
 /// Text without a size limit worth interning.
-pub(super) fn long_text<'de, D: Deserializer<'de>>(d: D) -> Result<Option<String>, D::Error> {
+pub(in crate::provider) fn long_text<'de, D: Deserializer<'de>>(
+    d: D,
+) -> Result<Option<String>, D::Error> {
     Ok(scalar(d)?.map(|value| value.0.into()))
 }
 
 /// A whole number from number or text; nothing otherwise.
-pub(super) fn number<'de, D: Deserializer<'de>>(d: D) -> Result<Option<i64>, D::Error> {
+pub(in crate::provider) fn number<'de, D: Deserializer<'de>>(
+    d: D,
+) -> Result<Option<i64>, D::Error> {
     Ok(scalar(d)?.and_then(|value| value.number()))
 }
 
 /// A scalar that may be absent (`None`) or null (`Some(None)`).
-pub(super) fn told<'de, D: Deserializer<'de>>(d: D) -> Result<Option<Option<Scalar>>, D::Error> {
+pub(in crate::provider) fn told<'de, D: Deserializer<'de>>(
+    d: D,
+) -> Result<Option<Option<Scalar>>, D::Error> {
     scalar(d).map(Some)
 }
 
 /// A list; null, one object and anything else are taken as it is most sensible.
-pub(super) fn list<'de, D, T>(d: D) -> Result<Option<Vec<T>>, D::Error>
+pub(in crate::provider) fn list<'de, D, T>(d: D) -> Result<Option<Vec<T>>, D::Error>
 where
     D: Deserializer<'de>,
     T: DeserializeOwned,
@@ -141,7 +151,7 @@ where
 }
 
 /// The shapes in which rows come.
-pub(super) enum Shape<T> {
+pub(in crate::provider) enum Shape<T> {
     Many(Vec<T>),
     One(T),
     Flag(bool),
@@ -149,7 +159,7 @@ pub(super) enum Shape<T> {
 }
 
 /// Reads rows in any of their shapes.
-pub(super) fn many<'de, D, T>(d: D) -> Result<Shape<T>, D::Error>
+pub(in crate::provider) fn many<'de, D, T>(d: D) -> Result<Shape<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: DeserializeOwned,
