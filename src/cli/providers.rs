@@ -2,6 +2,8 @@
 //!
 //! Invariants: prints the very table that manifests are validated against and plans are made with. Not here: the rows (`provider/<vendor>`).
 
+mod matrix;
+
 use super::error::{CliError, Exit};
 use super::output::{Format, Output, count, strong, table};
 use crate::model::capability::{
@@ -49,6 +51,10 @@ pub fn run(args: &Args, output: &Output) -> Result<Exit, CliError> {
         return Ok(Exit::Done);
     }
     let mut text = String::new();
+    if chosen.len() > 1 {
+        let matrix = matrix::matrix(&chosen, output.format);
+        let _ = writeln!(text, "{}\n\n{matrix}\n", matrix::LEGEND);
+    }
     for capabilities in &chosen {
         describe(capabilities, output.format, &mut text);
     }
