@@ -10,6 +10,7 @@ use crate::controller::driver::{Driver, DriverError};
 use crate::controller::progress::Progress;
 use crate::journal::state;
 use crate::manifest::Bundle;
+use crate::model::capability::Reads;
 use crate::model::fleet::Fleet;
 use crate::model::id::{AccountName, PhoneKey};
 use crate::model::stamp::Timestamp;
@@ -156,6 +157,11 @@ impl Session {
     /// The open accounts.
     pub fn providers(&self) -> &BTreeMap<AccountName, Arc<dyn Provider>> {
         &self.providers
+    }
+
+    /// Reads no more than this; for a preview.
+    pub fn limit_reads(&mut self, reads: Reads) {
+        self.driver.core_mut().limit_reads(reads);
     }
 
     /// Reads the fleet and plans it. Only reads are sent. Ends as soon as every due reading is in (or has failed for good); with the lock, jobs of an

@@ -297,6 +297,32 @@ pub struct ReadCall {
     pub requests: u32,
 }
 
+/// How far reading goes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reads {
+    /// Listings and catalogues only.
+    Listed,
+    /// Whatever the vendor's API tells; nothing is run on phones.
+    Api,
+    /// Commands on phones too, where nothing else tells.
+    #[default]
+    Shell,
+}
+
+impl Reads {
+    /// Whether this read may be made.
+    pub fn allow(self, read: &ReadCall) -> bool {
+        match self {
+            Self::Shell => true,
+            Self::Api => !read.job,
+            Self::Listed => match read.kind {
+                ReadKind::Listing | ReadKind::AppCatalogue | ReadKind::ImageCatalogue => true,
+                ReadKind::Usage | ReadKind::Properties | ReadKind::Apps | ReadKind::Shell => false,
+            },
+        }
+    }
+}
+
 /// The limits a vendor documents; an Account may lower them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

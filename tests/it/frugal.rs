@@ -2,8 +2,9 @@
 //!
 //! Invariants: in virtual time; calls are counted by the vendor. Not here: calls to converge (`converge`).
 
-use crate::rig::{Rig, virtual_time};
+use crate::rig::{Rig, quiet, virtual_time};
 use phonefleet::daemon::Ending;
+use phonefleet::model::capability::Reads;
 use phonefleet::sim::Spec;
 use phonefleet::sim::report::Report;
 use std::time::Duration;
@@ -89,5 +90,40 @@ fn in_the_day_after_convergence_nothing_is_written() {
         assert_eq!(after.polls, before.polls);
         let reads = after.reads - before.reads;
         assert!((230 * 3..=361 * 4).contains(&reads), "{reads} reads a day");
+    });
+}
+
+#[test]
+fn a_preview_reads_no_more_than_it_may() {
+    virtual_time(async {
+        let desired = "    timezone: Europe/Berlin\n    settings: { global/fleet_ring: \"3\" }\n    apps: { com.bad.game: absent }\n";
+        let cases = [
+            (Reads::Listed, [1, 0, 0, 0]),
+            (Reads::Api, [1, 1, 1, 0]),
+            (Reads::Shell, [1, 1, 1, 1]),
+        ];
+        for (reads, expected) in cases {
+            let rig = Rig::new(Spec {
+                phones: 50,
+                ..Spec::default()
+            });
+            rig.account("");
+            rig.group(desired, "");
+            let mut session = rig.session(false).await;
+            session.limit_reads(reads);
+            let plan = session.preview(quiet()).await.unwrap();
+            let report = rig.sim.report();
+            let calls = [
+                "pad/infos",
+                "batchPadProperties",
+                "listInstalledApp",
+                "asyncCmd",
+            ]
+            .map(|name| report.calls_to(name));
+            assert_eq!(calls, expected, "{reads:?}");
+            let all_read = reads == Reads::Shell;
+            let unread = &plan.header.unread;
+            assert_eq!(unread.is_empty(), all_read, "{reads:?}: {unread:?}");
+        }
     });
 }

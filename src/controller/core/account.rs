@@ -132,6 +132,7 @@ impl AccountState {
             catalogue_reads: CatalogueReads::default(),
             listing: ListingRound {
                 page: PageState::Due(None),
+                next_at: Timestamp(i64::MAX),
                 ..ListingRound::default()
             },
             due: Default::default(),

@@ -75,7 +75,6 @@ impl Core {
                 continue;
             }
             let mut account = AccountState::new(setup);
-            account.listing.next_at = now;
             if let Some(called) = self.ledger.called.get(&account.setup.identity) {
                 let recent = called
                     .iter()

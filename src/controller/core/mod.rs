@@ -34,7 +34,7 @@ mod view;
 pub use view::PhoneReport;
 
 use crate::model::attribute::Attribute;
-use crate::model::capability::Capabilities;
+use crate::model::capability::{Capabilities, Reads};
 use crate::model::desired::Fingerprints;
 use crate::model::fleet::{AccountLimits, Fleet};
 use crate::model::id::{AccountName, GroupName, OperationId, PhoneId, PhoneKey, VendorIdentity};
@@ -199,6 +199,7 @@ pub struct Core {
     remembers: bool,
     fingerprints: Arc<dyn Fingerprints>,
     only: Option<Only>,
+    reads: Reads,
     approval: Option<Approval>,
     fleet: Arc<Fleet>,
     accounts: Vec<AccountState>,
@@ -257,6 +258,7 @@ impl Core {
             remembers: start.remembers,
             fingerprints: start.fingerprints,
             only: start.only,
+            reads: Reads::default(),
             approval: None,
             fleet: Arc::clone(&fleet),
             accounts: Vec::new(),
@@ -310,6 +312,11 @@ impl Core {
         self.dirty.extend(
             (0..self.phones.len()).map(|index| PhoneIx(u32::try_from(index).unwrap_or(u32::MAX))),
         );
+    }
+
+    /// Reads no more than this; for a preview. What is not read stays unread.
+    pub fn limit_reads(&mut self, reads: Reads) {
+        self.reads = reads;
     }
 
     /// Takes an event in.

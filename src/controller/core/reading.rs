@@ -47,7 +47,7 @@ impl Core {
                         .setup
                         .capabilities
                         .read(kind)
-                        .is_some();
+                        .is_some_and(|read| self.reads.allow(read));
                 }
             }
         }
