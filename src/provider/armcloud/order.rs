@@ -164,20 +164,53 @@ fn switch(order: &Order, to: bool) -> Result<Bytes, CallError> {
     }
 }
 
-fn language(order: &Order, tag: &str) -> Result<Bytes, CallError> {
+/// Why a value cannot be carried out here, found before anything is sent. Source: the vendor's manuals of `updateLanguage` and `asyncCmd`.
+pub(super) fn refuses(
+    attribute: &Attribute,
+    wish: &Wish,
+    _source: Option<&AppSource>,
+) -> Option<String> {
+    match (attribute, wish) {
+        (Attribute::Setting(_), _) => shell::refuses(attribute, wish, None, &COMMANDS),
+        (Attribute::Language, Wish::Set(Value::Text(tag))) => {
+            language_and_country(tag).is_none().then(|| {
+                let mut parts = tag.split('-');
+                let both: Vec<&str> = parts
+                    .next()
+                    .into_iter()
+                    .chain(parts.find(|part| is_country(part)))
+                    .collect();
+                format!(
+                    "a language and a country are all that is taken, and {tag} is more: {} works",
+                    both.join("-")
+                )
+            })
+        }
+        (_, _) => None,
+    }
+}
+
+fn is_country(part: &str) -> bool {
+    (part.len() == 2 && part.bytes().all(|b| b.is_ascii_alphabetic()))
+        || (part.len() == 3 && part.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// The two parts that the call takes; `None` for a tag with a script or more.
+fn language_and_country(tag: &str) -> Option<(&str, Option<&str>)> {
     let mut parts = tag.split('-');
-    let language = parts.next().unwrap_or_default();
+    let language = parts.next()?;
     let country = parts.next();
-    let is_country = |part: &str| {
-        (part.len() == 2 && part.bytes().all(|b| b.is_ascii_alphabetic()))
-            || (part.len() == 3 && part.bytes().all(|b| b.is_ascii_digit()))
-    };
-    if parts.next().is_some() || country.is_some_and(|part| !is_country(part)) {
-        return Err(refused(format!(
+    let more = parts.next().is_some() || country.is_some_and(|part| !is_country(part));
+    (!more).then_some((language, country))
+}
+
+fn language(order: &Order, tag: &str) -> Result<Bytes, CallError> {
+    let (language, country) = language_and_country(tag).ok_or_else(|| {
+        refused(format!(
             "{} takes a language and a country, and {tag} is more than that",
             order.call
-        )));
-    }
+        ))
+    })?;
     json(&UpdateLanguageRequest {
         pad_codes: order.phones.to_vec(),
         language: language.into(),

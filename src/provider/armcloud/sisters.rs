@@ -3,6 +3,7 @@
 //! Invariants: what a sister's manual marks as not released, or what clients found missing, has no row; `updateSIM` stands for a new random identity here and
 //! for nothing else. Not here: paths (`flavour`). Source: the sisters' manuals and samples, and what public clients of theirs report.
 
+use super::order;
 use super::rows::{
     ADB, APP, IMAGE, LANGUAGE, LOCATION, MODEM, OAID, OTHER_PROPERTY, PERSISTENT, PROXY, READ_ONLY,
     READ_ONLY_LISTED, RUNNING, SETTING, SETTING_SECURE, SETTING_SYSTEM, SIM, SIM_COUNTRY, TIMEZONE,
@@ -126,7 +127,7 @@ const SISTER: Capabilities = Capabilities {
     default_endpoint: "https://api.vmoscloud.com",
     credentials: KEYS,
     options: &["credentialForm", "signature", "signedHost"],
-    refuses: Refuses::NOTHING,
+    refuses: Refuses(order::refuses),
     tidies: false,
 };
 

@@ -3,6 +3,7 @@
 //! Invariants: every attribute finds a row or is unsupported; every call a row names is in the list of calls; limits are the manual's for trial accounts.
 //! Not here: the sisters' tables (`sisters`), paths (`flavour`), how calls are made (`order`, `convert`). Source: the vendor's manuals of 2024 and 2025; "unproven" marks what they leave open.
 
+use super::order;
 use super::rows::{
     ADB, APP, BANDWIDTH, IMAGE, LANGUAGE, LOCATION, MODEM, OAID, OTHER_PROPERTY, PERSISTENT, PROXY,
     READ_ONLY, READ_ONLY_LISTED, RUNNING, SETTING, SETTING_SECURE, SETTING_SYSTEM, SIM,
@@ -179,7 +180,7 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
     default_endpoint: "https://openapi-hk.armcloud.net",
     credentials: KEYS,
     options: &["credentialForm", "signedHost"],
-    refuses: Refuses::NOTHING,
+    refuses: Refuses(order::refuses),
     tidies: false,
 };
 

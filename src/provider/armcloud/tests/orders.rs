@@ -2,6 +2,7 @@
 
 use super::{NOW, PASSWORD, Rig, account, outfit, phones, response};
 use crate::model::attribute::Attribute;
+use crate::model::capability::Refuses;
 use crate::model::fleet::AppSource;
 use crate::model::id::{AccountName, Package};
 use crate::model::value::{
@@ -9,7 +10,7 @@ use crate::model::value::{
     ProxyProtocol, SecretRef, SimField, Value, Wish,
 };
 use crate::provider::armcloud::ArmCloud;
-use crate::provider::armcloud::table::call;
+use crate::provider::armcloud::table::{CAPABILITIES, call};
 use crate::provider::{Accepted, AppToInstall, ErrorKind, Order, Provider};
 use std::collections::BTreeMap;
 
@@ -351,4 +352,22 @@ async fn no_secret_reaches_a_message() {
         let told = format!("{:?}", rig.provider.submit(&order).await);
         assert!(!told.contains("hunter2") && !told.contains(key), "{told}");
     }
+}
+
+#[test]
+fn what_no_call_can_carry_is_refused_at_plan_time() {
+    let reason = |name: &str, value: &str| {
+        let Refuses(refuses) = CAPABILITIES.refuses;
+        let wish = Wish::Set(Value::Text(value.into()));
+        refuses(&name.parse().unwrap(), &wish, None)
+    };
+    assert_eq!(
+        reason("language", "zh-Hant-TW").unwrap(),
+        "a language and a country are all that is taken, and zh-Hant-TW is more: zh-TW works"
+    );
+    assert_eq!(reason("language", "es-419"), None);
+    assert_eq!(reason("setting/global/x", "a b'c"), None);
+    assert!(reason("setting/global/x", "two\nlines").is_some());
+    assert!(reason("setting/elsewhere/x", "1").is_some());
+    assert!(reason("setting/global/x", &"x".repeat(5000)).is_some());
 }
