@@ -16,6 +16,7 @@ mod operator;
 mod process;
 mod providers;
 mod rig;
+mod shell_abuse;
 mod sigkill;
 mod sisters;
 mod tidy;

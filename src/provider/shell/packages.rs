@@ -56,8 +56,7 @@ fn rows(section: &str) -> Option<Vec<(Package, Option<u64>)>> {
     section
         .lines()
         .map(str::trim)
-        // The dynamic linker of some images warns on every start of a program.
-        .filter(|line| !line.is_empty() && !line.starts_with("WARNING: linker:"))
+        .filter(|line| !line.is_empty())
         .map(row)
         .collect()
 }
@@ -77,6 +76,9 @@ fn row(line: &str) -> Option<(Package, Option<u64>)> {
 
 /// `    versionName=1.4.2`.
 fn told_version(text: &str) -> Option<SmolStr> {
-    let name = text.trim().strip_prefix("versionName=")?.trim();
-    (!name.is_empty() && name != "null" && !name.contains('\n')).then(|| name.into())
+    let mut lines = text.lines().map(str::trim);
+    let name = lines
+        .find_map(|line| line.strip_prefix("versionName="))?
+        .trim();
+    (!name.is_empty() && name != "null").then(|| name.into())
 }

@@ -84,7 +84,8 @@ pub(super) fn decode(attributes: &[Attribute], bounds: &Bounds, output: &str) ->
         let [attribute] = attributes else {
             return Told::default();
         };
-        let value = observed(attribute, output);
+        let lines: Vec<&str> = output.lines().collect();
+        let value = observed(attribute, &without_warnings(&lines));
         return Told {
             values: value
                 .map(|value| (attribute.clone(), value))
@@ -135,10 +136,20 @@ fn sections(count: usize, output: &str) -> Vec<Option<String>> {
     }
     (0..count)
         .map(|index| match (&places[index][..], &places[index + 1][..]) {
-            (&[start], &[end]) if start < end => Some(lines[start + 1..end].join("\n")),
+            (&[start], &[end]) if start < end => Some(without_warnings(&lines[start + 1..end])),
             _ => None,
         })
         .collect()
+}
+
+/// The lines but for those of the dynamic linker, which on some images warns whenever a program starts.
+fn without_warnings(lines: &[&str]) -> String {
+    let lines: Vec<&str> = lines
+        .iter()
+        .copied()
+        .filter(|line| !line.starts_with("WARNING: linker:"))
+        .collect();
+    lines.join("\n")
 }
 
 /// What one answer tells of its attribute. Apps are told by the lists.

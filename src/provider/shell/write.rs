@@ -161,12 +161,14 @@ fn timezone(zone: &str, bounds: &Bounds) -> Result<String, Problem> {
             (problem, _) => problem,
         }
     })?;
-    let by_hand = if bounds.joins {
-        "settings put global auto_time_zone 0; "
-    } else {
-        ""
-    };
-    Ok(format!("{by_hand}cmd alarm set-timezone {word}"))
+    let set = format!("cmd alarm set-timezone {word}");
+    if !bounds.joins {
+        return Ok(set);
+    }
+    // Some images of Android 10 and 11 have no such command.
+    Ok(format!(
+        "settings put global auto_time_zone 0; {set} || setprop persist.sys.timezone {word}"
+    ))
 }
 
 /// A zone named after a place, with the same time all year as one of the zones west of Greenwich, whose `+` not every vendor's commands can carry.

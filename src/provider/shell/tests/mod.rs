@@ -140,7 +140,7 @@ fn every_attribute_has_its_command() {
         .map(|(name, wish)| write_script(&[(attribute(name), wish)], None, &ANY).unwrap())
         .collect();
     insta::assert_snapshot!(lines.join("\n"), @r"
-    settings put global auto_time_zone 0; cmd alarm set-timezone 'Asia/Tokyo'
+    settings put global auto_time_zone 0; cmd alarm set-timezone 'Asia/Tokyo' || setprop persist.sys.timezone 'Asia/Tokyo'
     settings put global http_proxy 'proxy.example:3128'
     settings put global http_proxy ':0'
     monkey -p 'com.example.maps' -c android.intent.category.LAUNCHER 1
@@ -337,6 +337,7 @@ fn without_joins_the_output_is_the_value() {
     assert_eq!(told("proxy", "10.0.0.1:8080\n"), text("10.0.0.1:8080"));
     assert_eq!(told("running/com.a.b", ""), Some(Observed::Flag(false)));
     assert_eq!(told("property/a.b", "sh: getprop: not found"), None);
+    assert_eq!(told("property/a.b", "WARNING: linker: x\nb\n"), text("b"));
     let two = [attribute("timezone"), attribute("language")];
     assert_eq!(decode(&two, &PLAIN, "x"), Told::default());
 }
