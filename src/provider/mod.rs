@@ -10,6 +10,7 @@ pub mod koophone;
 pub mod refusal;
 pub mod registry;
 pub mod shell;
+pub mod zenlayer;
 
 use crate::model::attribute::Attribute;
 use crate::model::capability::{CallName, Capabilities};

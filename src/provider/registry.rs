@@ -1,6 +1,6 @@
 //! The registry: one line a vendor. Invariants: every provider kind is answered. Not here: what a vendor can do.
 
-use super::{Provider, armcloud, koophone};
+use super::{Provider, armcloud, koophone, zenlayer};
 use crate::model::capability::Capabilities;
 use crate::model::fleet::{Account, ProviderKind};
 use crate::secret::{SecretError, Secrets};
@@ -63,7 +63,8 @@ pub fn capabilities(kind: ProviderKind) -> Option<&'static Capabilities> {
             armcloud::capabilities(kind)
         }
         ProviderKind::KooPhone => Some(koophone::capabilities()),
-        ProviderKind::Alibaba | ProviderKind::Zenlayer => None,
+        ProviderKind::Zenlayer => Some(zenlayer::capabilities()),
+        ProviderKind::Alibaba => None,
     }
 }
 
@@ -77,8 +78,7 @@ pub fn open(account: &Account, outfit: Outfit) -> Result<Arc<dyn Provider>, Open
             Ok(Arc::new(armcloud::ArmCloud::open(account, outfit)?))
         }
         ProviderKind::KooPhone => Ok(Arc::new(koophone::KooPhone::open(account, outfit)?)),
-        kind @ (ProviderKind::Alibaba | ProviderKind::Zenlayer) => {
-            Err(OpenError::Unsupported(kind))
-        }
+        ProviderKind::Zenlayer => Ok(Arc::new(zenlayer::Zenlayer::open(account, outfit)?)),
+        kind @ ProviderKind::Alibaba => Err(OpenError::Unsupported(kind)),
     }
 }

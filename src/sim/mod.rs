@@ -17,6 +17,7 @@ mod shell;
 mod surface;
 mod values;
 pub mod world;
+pub mod zenlayer;
 
 pub use inprocess::InProcess;
 pub use values::Values;

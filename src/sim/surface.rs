@@ -3,9 +3,9 @@
 //! Invariants: every provider kind is answered; a surface is pure functions over the world, the request and the time. Not here: the surfaces (a room each),
 //! the network's faults (`super::receive`).
 
-use super::armcloud;
 use super::rate::Standing;
 use super::world::World;
+use super::{armcloud, zenlayer};
 use crate::model::fleet::ProviderKind;
 use crate::model::stamp::Timestamp;
 use bytes::Bytes;
@@ -48,6 +48,8 @@ pub(super) enum Desk {
     /// Nothing yet, or nothing ever.
     #[default]
     Empty,
+    /// Zenlayer's stored commands.
+    Zenlayer(Box<zenlayer::Store>),
 }
 
 /// The surface of a provider.
@@ -59,7 +61,7 @@ pub(super) fn of(kind: ProviderKind) -> &'static Surface {
         // Their surfaces register here.
         ProviderKind::Alibaba => &armcloud::SURFACE,
         ProviderKind::KooPhone => &armcloud::SURFACE,
-        ProviderKind::Zenlayer => &armcloud::SURFACE,
+        ProviderKind::Zenlayer => &zenlayer::SURFACE,
     }
 }
 

@@ -59,7 +59,6 @@ pub struct World {
     pub(super) rate: Rate,
     pub(super) report: Report,
     /// What only this vendor's surface keeps.
-    #[expect(dead_code, reason = "the surfaces registered so far keep nothing")]
     pub(super) desk: Desk,
 }
 

@@ -21,3 +21,4 @@ mod sigkill;
 mod sisters;
 mod tidy;
 mod vendor_errors;
+mod zenlayer;

@@ -48,6 +48,8 @@ pub(super) struct AccountState {
     pub(super) searches: BTreeMap<OperationId, (Timestamp, u32)>,
     /// Phones that are read one by one, because a read of several was refused.
     pub(super) singles: BTreeSet<PhoneIx>,
+    /// Phones whose last read told nothing and that are asked again soon: reading is not over before.
+    pub(super) again: BTreeSet<PhoneIx>,
     /// Rounds of routine reading so far, and when the next is due.
     pub(super) rounds: u64,
     pub(super) routine_at: Timestamp,
@@ -146,6 +148,7 @@ impl AccountState {
             cannot_look: false,
             searches: BTreeMap::new(),
             singles: BTreeSet::new(),
+            again: BTreeSet::new(),
             rounds: 0,
             routine_at: Timestamp(i64::MAX),
             warm: false,

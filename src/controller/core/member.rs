@@ -35,6 +35,8 @@ pub(super) struct PhoneState {
     pub(super) reading_job: bool,
     /// No read of each kind before this moment (the last one told nothing).
     pub(super) read_after: [Timestamp; PHONE_READS],
+    /// Reads that told nothing, one after the other.
+    pub(super) silences: u8,
     /// Nothing starts on the phone before this moment, for this reason (a refusal that was nobody's failure).
     pub(super) hold: Option<(Timestamp, Reason)>,
     /// The first complete listing that did not show it.
@@ -131,6 +133,7 @@ impl Core {
             reading: 0,
             reading_job: false,
             read_after: Default::default(),
+            silences: 0,
             hold: None,
             missed: None,
             not_running_at: Timestamp::default(),

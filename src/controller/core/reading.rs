@@ -51,6 +51,10 @@ impl Core {
                 }
             }
         }
+        if !wanted.contains(&true) {
+            let account = self.state(ix).account;
+            self.accounts[account.0].again.remove(&ix);
+        }
         if claimed && self.wants_listing(ix) {
             self.want_listing(ix, now);
         }

@@ -15,6 +15,9 @@ use crate::plan::phone::Catalogue;
 use crate::provider::{CallError, ErrorKind, ReadRequest, RowOutcome, Submission};
 use std::time::Duration;
 
+/// How often a phone that told nothing is asked again soon, and waited for.
+const ASKED_AGAIN: u8 = 2;
+
 /// A read that was answered.
 struct Asked<'a> {
     kind: ReadKind,
@@ -207,11 +210,16 @@ impl Core {
         now: Timestamp,
     ) {
         let mut told: Vec<PhoneId> = Vec::with_capacity(rows.len());
+        let mut partly: Vec<PhoneIx> = Vec::new();
         for reading in rows {
             if let Some(ix) = self.phone_at(account, &reading.phone) {
                 // What was left out is not asked for again at once.
                 if asked.is_answered(&reading) {
                     told.push(reading.phone.clone());
+                    self.state_mut(ix).silences = 0;
+                    self.accounts[account.0].again.remove(&ix);
+                } else {
+                    partly.push(ix);
                 }
                 self.accounts[account.0].singles.remove(&ix);
                 self.take(ix, asked.kind, reading, asked.sent_at, now);
@@ -225,9 +233,13 @@ impl Core {
             .cloned()
             .collect();
         self.ask_later(account, &silent, asked.kind, self.settings.read_lag, now);
+        // A phone that cannot tell all of it will hardly do so in a moment.
+        for ix in partly {
+            self.accounts[account.0].again.remove(&ix);
+        }
     }
 
-    /// These phones were asked and told nothing: not again before `wait` is over.
+    /// These phones were asked and told nothing: not again before `wait` is over; the first times soon, since a command may fail once.
     fn ask_later(
         &mut self,
         account: AccountIx,
@@ -236,9 +248,23 @@ impl Core {
         wait: Duration,
         now: Timestamp,
     ) {
+        let lag = self.settings.read_lag;
         for phone in phones {
             if let (Some(ix), Some(slot)) = (self.phone_at(account, phone), kind.slot()) {
-                self.state_mut(ix).read_after[slot] = now.after(wait);
+                let phone = self.state_mut(ix);
+                phone.silences = phone.silences.saturating_add(1);
+                let soon = phone.silences <= ASKED_AGAIN;
+                let wait = match soon {
+                    true => wait.min(lag / 3 * u32::from(phone.silences)),
+                    false => wait,
+                };
+                phone.read_after[slot] = now.after(wait);
+                let again = &mut self.accounts[account.0].again;
+                if soon {
+                    again.insert(ix);
+                } else {
+                    again.remove(&ix);
+                }
                 self.dirty.insert(ix);
             }
         }

@@ -265,6 +265,7 @@ impl Core {
                     || (account.listing.complete > 0
                         && !jobs
                         && account.due.iter().all(BTreeMap::is_empty)
+                        && account.again.is_empty()
                         && !catalogues
                             .iter()
                             .any(|page| matches!(page, PageState::Due(_))))

@@ -1,0 +1,257 @@
+//! Runs as jobs: polled, found again, told from others.
+
+use super::*;
+use crate::model::id::JobId;
+use crate::provider::{Found, JobState, LostSubmit, Provider};
+
+/// A run with one instance.
+fn run(id: &str, instance: &Json) -> Json {
+    json!({
+        "invocationId": id, "commandName": "phonefleet-write-1", "createTime": "2026-01-15 08:00:00",
+        "invocationStatus": "Running", "invocationInstances": [instance],
+    })
+}
+
+async fn state_of(instance: &Json, whole: &str) -> JobState {
+    let mut row = run("r-1", instance);
+    row["invocationStatus"] = json!(whole);
+    let rig = Rig::answering(&[json!({ "dataSet": [row], "totalCount": 0 })]);
+    let reports = rig.provider.poll(&[job("r-1", "i-1")]).await.unwrap();
+    reports[0].state.clone()
+}
+
+#[tokio::test]
+async fn the_manuals_sample_is_read_as_it_is() {
+    let body =
+        include_str!("../../../../tests/fixtures/zenlayer/describe-command-invocations.json");
+    let rig = Rig::with(vec![response(200, body)]);
+    let reports = rig
+        .provider
+        .poll(&[
+            job("<invocationId>", "<instanceId>"),
+            job("<invocationId>", "i-2"),
+        ])
+        .await
+        .unwrap();
+    assert_eq!(reports.len(), 1);
+    assert_eq!(
+        reports[0].state,
+        JobState::Succeeded(Some("hello world".to_owned()))
+    );
+    assert_eq!(reports[0].job, JobId::new("<invocationId>/<instanceId>"));
+    assert_eq!(
+        rig.sent()[0].1,
+        json!({ "invocationIds": ["<invocationId>"], "pageSize": 10000, "pageNum": 1 })
+    );
+}
+
+#[tokio::test]
+async fn success_needs_the_word_and_the_exit_status() {
+    let told = |status: &str, exit: Json| json!({ "instanceId": "i-1", "taskStatus": status, "exitCode": exit, "output": "x" });
+    let good = JobState::Succeeded(Some("x".to_owned()));
+    for (status, exit) in [
+        ("Success", json!(0)),
+        ("SUCCESS", Json::Null),
+        ("success", json!("0")),
+    ] {
+        assert_eq!(state_of(&told(status, exit), "Running").await, good);
+    }
+    for (status, exit, whole) in [
+        ("Success", json!(1), "Success"),
+        ("Failed", json!(0), "Running"),
+        ("Timeout", Json::Null, "PartialFailed"),
+        ("Cancelled", Json::Null, "Running"),
+        ("Vanished", Json::Null, "Failed"),
+    ] {
+        let state = state_of(&told(status, exit), whole).await;
+        assert!(matches!(state, JobState::Failed(_)), "{status}: {state:?}");
+    }
+    for (status, whole) in [
+        ("Pending", "Pending"),
+        ("Running", "Running"),
+        ("Dispatching", "Failed"),
+        ("Created", "Running"),
+        ("Created", "Unheard of"),
+    ] {
+        let state = state_of(&told(status, Json::Null), whole).await;
+        assert_eq!(state, JobState::Open, "{status} {whole}");
+    }
+}
+
+#[tokio::test]
+async fn a_row_without_a_word_of_its_own_shares_the_whole_runs() {
+    let row = json!({ "instanceId": "i-1", "taskStatus": null, "exitCode": 0 });
+    assert_eq!(
+        state_of(&row, "Success").await,
+        JobState::Succeeded(Some(String::new()))
+    );
+    assert_eq!(state_of(&row, "Running").await, JobState::Open);
+    let gone = json!({ "instanceId": "i-1", "instanceExist": false, "taskStatus": "Running" });
+    assert!(matches!(
+        state_of(&gone, "Running").await,
+        JobState::Failed(_)
+    ));
+}
+
+#[tokio::test]
+async fn failures_tell_what_was_said() {
+    let row = json!({
+        "instanceId": "i-1", "taskStatus": "Failed", "exitCode": 127, "errorCode": "E1",
+        "output": "out", "outputError": "sh: nothing:\n not found",
+    });
+    assert_eq!(
+        state_of(&row, "PartialFailed").await,
+        JobState::Failed("Failed, exit status 127, E1: sh: nothing: not found".to_owned())
+    );
+}
+
+#[tokio::test]
+async fn jobs_that_the_answer_does_not_mention_have_no_report() {
+    let page = json!({ "dataSet": [run("r-2", &json!({ "instanceId": "i-9", "taskStatus": "Success" })), {}, null] });
+    let rig = Rig::answering(&[page]);
+    let reports = rig.provider.poll(&[job("r-1", "i-1")]).await.unwrap();
+    assert_eq!(reports, []);
+}
+
+#[tokio::test]
+async fn of_more_runs_than_one_question_names_all_have_their_turn() {
+    let empty = json!({ "dataSet": [] });
+    let rig = Rig::answering(&[empty.clone(), empty.clone(), empty]);
+    let jobs: Vec<JobRef> = (0..250)
+        .map(|number| job(&format!("r-{number:03}"), "i-1"))
+        .collect();
+    let mut asked = std::collections::BTreeSet::new();
+    for _ in 0..3 {
+        rig.provider.poll(&jobs).await.unwrap();
+    }
+    for (_, body) in rig.sent() {
+        let ids = body["invocationIds"].as_array().unwrap().clone();
+        assert_eq!(ids.len(), 100);
+        asked.extend(ids.iter().map(|id| id.as_str().unwrap().to_owned()));
+    }
+    assert_eq!(asked.len(), 250);
+}
+
+/// A run of a write command on `i-1` and `i-2`.
+fn write(id: &str, created: &str) -> Json {
+    let mut row = run(id, &json!({ "instanceId": "i-1" }));
+    row["createTime"] = json!(created);
+    row["invocationInstances"] = json!([{ "instanceId": "i-1" }, { "instanceId": "i-2" }]);
+    row
+}
+
+async fn found(rig: &Rig, rows: Json) -> Vec<String> {
+    rig.then(vec![good(&json!({ "dataSet": rows }))]);
+    let lost = LostSubmit {
+        call: call::SETTINGS.into(),
+        phones: phones(&["i-1", "i-2", "i-3"]),
+        sent_at: NOW,
+    };
+    match rig.provider.find(&lost).await.unwrap() {
+        Found::Jobs(jobs) => jobs.into_iter().map(|(_, job)| job.to_string()).collect(),
+        Found::CannotLook => panic!("it can look"),
+    }
+}
+
+#[tokio::test]
+async fn a_lost_submit_is_found_by_phones_kind_and_time() {
+    let rig = Rig::answering(&[]);
+    rig.wait(10);
+    let mut read = write("r-9", "2026-01-15 08:00:05");
+    read["commandName"] = json!("phonefleet-read-1");
+    let mut theirs = write("r-8", "2026-01-15 08:00:04");
+    theirs["commandName"] = json!("somebody's");
+    let old = write("r-1", "2026-01-15 07:58:00");
+    let ours = write("r-2", "2026-01-15 08:00:01");
+    assert_eq!(
+        found(&rig, json!([read, theirs, ours, old])).await,
+        ["r-2/i-1", "r-2/i-2"]
+    );
+    assert_eq!(
+        rig.sent()[0].1,
+        json!({ "instanceIds": ["i-1", "i-2", "i-3"], "pageSize": 50, "pageNum": 1 })
+    );
+    assert_eq!(found(&rig, json!([read, old])).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn times_without_a_zone_are_read_in_every_zone_until_it_is_known() {
+    let rig = Rig::answering(&[]);
+    rig.wait(10);
+    for time in [
+        "2026-01-15 16:00:02",
+        "2026-01-15 13:30:02",
+        "2026-01-15 00:00:02",
+    ] {
+        assert_eq!(
+            found(&rig, json!([write("r-2", time)])).await.len(),
+            2,
+            "{time}"
+        );
+    }
+    // Minutes away in every zone.
+    for time in ["2026-01-15 16:05:00", "2026-01-15 15:57:00"] {
+        assert_eq!(
+            found(&rig, json!([write("r-1", time)])).await.len(),
+            0,
+            "{time}"
+        );
+    }
+    // An answered submit whose run is told later teaches the zone.
+    rig.then(vec![
+        good(&json!({ "dataSet": [] })),
+        good(&json!({ "commandId": "c-1" })),
+        good(&json!({ "invocationId": "r-5" })),
+        good(&json!({ "dataSet": [write("r-5", "2026-01-15 16:00:11")] })),
+    ]);
+    rig.provider
+        .submit(&order(&["i-1"], "Asia/Tokyo"))
+        .await
+        .unwrap();
+    rig.provider.poll(&[job("r-5", "i-1")]).await.unwrap();
+    assert_eq!(
+        found(&rig, json!([write("r-2", "2026-01-15 16:00:02")]))
+            .await
+            .len(),
+        2
+    );
+    for time in ["2026-01-15 08:00:02", "2026-01-15 13:30:02"] {
+        assert_eq!(
+            found(&rig, json!([write("r-1", time)])).await.len(),
+            0,
+            "{time}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_this_process_lost_is_looked_for_by_its_command() {
+    let rig = Rig::with(vec![
+        good(&json!({ "dataSet": [] })),
+        good(&json!({ "commandId": "c-1" })),
+        lost(),
+    ]);
+    rig.provider
+        .submit(&order(&["i-1"], "Asia/Tokyo"))
+        .await
+        .unwrap_err();
+    rig.sent();
+    rig.wait(31);
+    found(&rig, json!([])).await;
+    assert_eq!(rig.sent()[0].1["commandIds"], json!(["c-1"]));
+}
+
+#[tokio::test]
+async fn of_many_phones_a_part_is_asked_for() {
+    let rig = Rig::answering(&[json!({ "dataSet": [] })]);
+    let ids: Vec<String> = (0..150).map(|number| format!("i-{number}")).collect();
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let lost = LostSubmit {
+        call: call::SETTINGS.into(),
+        phones: phones(&ids),
+        sent_at: NOW,
+    };
+    rig.provider.find(&lost).await.unwrap();
+    let asked = rig.sent()[0].1["instanceIds"].as_array().unwrap().len();
+    assert_eq!(asked, 100);
+}
