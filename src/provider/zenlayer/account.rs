@@ -37,6 +37,7 @@ impl Zenlayer {
             }
         };
         Ok(Self {
+            opened: outfit.clock.now(),
             outfit,
             endpoint,
             host,

@@ -308,3 +308,51 @@ impl Search<'_> {
         Found::Jobs(jobs)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const SENT: Timestamp = Timestamp(1_768_464_000_000);
+
+    fn search(zone: Option<i64>) -> Search<'static> {
+        Search {
+            phones: &[],
+            sent: SENT,
+            now: SENT.after(Duration::from_secs(60)),
+            zone,
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_run_of_the_submit_fits_in_every_zone(quarters in -48_i64..=56, late in 0_i64..60) {
+            let zone = quarters * 15 * 60_000;
+            let created = Timestamp(SENT.0 + zone + late * 1000);
+            prop_assert!(search(None).fits(created));
+            prop_assert!(search(Some(zone)).fits(created));
+            prop_assert_eq!(zone_of(created.0 - SENT.0), zone);
+        }
+
+        #[test]
+        fn a_run_minutes_away_fits_in_no_zone(quarters in -48_i64..=56, away in 75_i64..880) {
+            let created = Timestamp(SENT.0 + quarters * 15 * 60_000 + away * 1000);
+            prop_assert!(!search(None).fits(created));
+        }
+
+        #[test]
+        fn where_the_zone_is_known_what_was_before_is_not_it(before in 11_i64..100_000) {
+            let created = Timestamp(SENT.0 + 8 * 3_600_000 - before * 1000);
+            prop_assert!(!search(Some(8 * 3_600_000)).fits(created));
+        }
+
+        #[test]
+        fn cursors_come_back(page in 1_u32..100_000, seen in 0_usize..10_000_000) {
+            let place = Place { page, seen };
+            let rows = vec![(); 3];
+            let next = place.next(&rows, None, 3).unwrap();
+            prop_assert_eq!(Place::of(&next), Some(Place { page: page + 1, seen: seen + 3 }));
+        }
+    }
+}

@@ -60,7 +60,7 @@ const IDS: usize = 100;
 const RUN_ROWS: u32 = 10_000;
 /// Rows of a page of runs where only instances are known; a run tells its content and all its outputs.
 const SEARCH_ROWS: u32 = 50;
-/// Commands of submits that were lost so long before or after a lost one may be its own.
+/// How long after a submit was decided its command may have been sent: looking it up and making it come before.
 const SAME_SUBMIT: Duration = Duration::from_secs(180);
 
 /// What Zenlayer can do.
@@ -78,6 +78,8 @@ pub struct Zenlayer {
     /// Key of the tag whose value is a phone's group; otherwise its resource group is.
     group_tag: Option<SmolStr>,
     book: Book,
+    /// When it was opened: of what was sent before, this process knows nothing.
+    opened: Timestamp,
     /// The run that was asked about last where there were more than one question may name.
     last_polled: Mutex<SmolStr>,
 }
@@ -339,8 +341,12 @@ impl Zenlayer {
 
     /// A run tells all its instances, so a part of the phones is enough to find it.
     async fn find_now(&self, lost: &LostSubmit) -> Result<Found, CallError> {
-        let near = lost.sent_at.before(SAME_SUBMIT)..=lost.sent_at.after(SAME_SUBMIT);
-        let commands = self.book.lost_commands(*near.start(), *near.end());
+        let commands = if lost.sent_at < self.opened {
+            Vec::new()
+        } else {
+            let until = lost.sent_at.after(SAME_SUBMIT);
+            self.book.lost_commands(lost.sent_at, until)
+        };
         let commands: Vec<&str> = commands.iter().map(SmolStr::as_str).take(IDS).collect();
         let body = DescribeCommandInvocations {
             command_ids: &commands,

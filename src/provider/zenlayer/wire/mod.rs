@@ -253,3 +253,54 @@ pub struct Run {
     #[serde(default, deserialize_with = "long_text")]
     pub output_error: Option<String>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    /// Any small JSON value.
+    fn any_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "[a-zA-Z0-9 :-]{0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(2, 12, 3, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..3).prop_map(Value::from),
+                proptest::collection::btree_map("[a-z]{1,4}", inner, 0..3)
+                    .prop_map(|map| Value::from(serde_json::Map::from_iter(map))),
+            ]
+        })
+    }
+
+    fn page<T: DeserializeOwned>(row: &Value) -> Vec<T> {
+        let good = json!({});
+        let page = json!({ "requestId": 1, "response": { "dataSet": [good, row, null, 7], "totalCount": "x" } });
+        let envelope: Envelope<Page<T>> = serde_json::from_value(page).unwrap();
+        envelope.response.unwrap().data_set.unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn one_odd_value_never_costs_the_rest(value in any_value(), place in 0..24_usize) {
+            let fields = [
+                "instanceId", "status", "imageId", "imageName", "enableAgent", "resourceGroupId", "tags", "invocationId",
+                "commandName", "createTime", "invocationStatus", "invocationInstances", "commandId", "name", "content",
+                "type", "latestInvocationTime", "taskStatus", "exitCode", "errorCode", "output", "outputError",
+                "instanceExist", "extra",
+            ];
+            let row = json!({ fields[place]: value, "invocationId": "r-1", "instanceId": "i-1", "commandId": "c-1" });
+            prop_assert_eq!(page::<Instance>(&row).len(), 2);
+            prop_assert_eq!(page::<Command>(&row).len(), 2);
+            prop_assert_eq!(page::<Invocation>(&row).len(), 2);
+            prop_assert_eq!(page::<Run>(&row).len(), 2);
+            let told = &page::<Invocation>(&row)[1];
+            prop_assert_eq!(told.invocation_id.as_deref(), Some("r-1"));
+        }
+    }
+}
