@@ -21,6 +21,7 @@
 //! | [`provider`] | what a vendor can do, as data, and its calls | never waits, never retries, never decides |
 //! | [`controller`] | the loop: a pure core, and a driver that performs what it says | `Intended` is durable before a request leaves; at most one job of ours on a phone |
 //! | [`sim`] | the vendors, simulated | shares wire types and signing with the adapters, never their conversions |
+//! | [`rehearsal`] | the fleet in virtual time, with everything going wrong | judged from the world's side and the durable image; one seed, one trace |
 //! | [`server`] | doors into a running daemon | hands requests over, writes no state |
 //! | [`daemon`] | assembly | the only place that constructs everything |
 //! | [`cli`] | human in, human out | stdout is data, stderr is talk; one exit code for each ending |
@@ -48,6 +49,7 @@ pub mod manifest;
 pub mod model;
 pub mod plan;
 pub mod provider;
+pub mod rehearsal;
 pub mod secret;
 pub mod server;
 pub mod sim;

@@ -21,6 +21,7 @@ pub mod resolve;
 pub mod run;
 pub mod schema;
 pub mod sim;
+pub mod soak;
 pub mod status;
 pub mod stop;
 pub mod validate;
@@ -71,6 +72,8 @@ enum Command {
     Providers(providers::Args),
     /// Serve simulated vendors over HTTP
     Sim(sim::Args),
+    /// Run the program in virtual time while everything goes wrong, and check every invariant
+    Soak(soak::Args),
     /// Print a JSON schema
     Schema(schema::Args),
     /// Print completions for a shell
@@ -137,6 +140,7 @@ async fn dispatch(command: Command, global: &Global, output: &Output) -> Result<
         Command::Resolve(args) => Box::pin(resolve::run(args, global, output)).await,
         Command::Providers(args) => providers::run(&args, output),
         Command::Sim(args) => Box::pin(sim::run(args, output)).await,
+        Command::Soak(args) => soak::run(&args, global, output),
         Command::Schema(args) => schema::run(args, output),
         Command::Completions(args) => completions::run(args, output),
     }

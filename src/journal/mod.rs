@@ -1,11 +1,12 @@
 //! What survives a crash: records appended in transactions, replayed through the ledger, compacted.
 //!
-//! [`sqlite`]: the journal of a state folder; [`history`]: what it remembers, for people; [`state`]: the other files of the state folder.
+//! [`sqlite`]: the journal of a state folder; [`image`]: one in memory that outlives its writer, for simulations; [`history`]: what it remembers, for people; [`state`]: the other files of the state folder.
 //!
 //! Invariants: an acknowledged record is on disk; one writer per file; a record that does not fit refuses to open and is named.
 //! Not here: what records mean (`model::record`), when they are written (`controller`).
 
 pub mod history;
+pub mod image;
 mod lock;
 mod rows;
 pub mod sqlite;

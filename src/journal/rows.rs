@@ -128,6 +128,19 @@ pub(super) struct Read {
 }
 
 impl Read {
+    /// A row as it is written.
+    pub(super) fn written(text: Text, place: (i64, i64, Timestamp)) -> Self {
+        let (sequence, position, at) = place;
+        Self {
+            sequence,
+            position,
+            at,
+            kind: text.kind.to_owned(),
+            body: text.body,
+            sum: text.sum,
+        }
+    }
+
     /// From columns `sequence, position, at, kind, body, sum`, in this order.
     pub(super) fn from_row(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {

@@ -59,16 +59,10 @@ impl<'a> OpenWork<'a> {
         })
     }
 
-    /// Whether a floor was raised by the finished writes that still stand here, and by nothing later.
+    /// Whether a floor was raised by one of the finished writes that still stand here: at its end, and not by something between or after them.
     pub(super) fn explains(&self, floor: Timestamp) -> bool {
-        let latest = self.finished().map(|(_, at)| at).max();
-        let earliest = self.finished().map(|(_, at)| at).min();
-        match (earliest, latest) {
-            (Some(earliest), Some(latest)) => {
-                earliest <= floor && floor <= latest.after(Duration::from_millis(1))
-            }
-            (_, _) => false,
-        }
+        self.finished()
+            .any(|(_, at)| at <= floor && floor <= at.after(Duration::from_millis(1)))
     }
 
     /// When a live job of ours last ended well on this phone, if it was running when it was last listed.

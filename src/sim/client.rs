@@ -75,7 +75,7 @@ impl Simulator {
     pub(super) fn ask(&self, path: &str, body: &Value, now: Timestamp) -> Value {
         match self.request(path, &body.to_string(), now).outcome {
             Outcome::Answer(answer) => serde_json::from_slice(answer.body()).unwrap(),
-            Outcome::Refused | Outcome::Lost => panic!("no answer"),
+            Outcome::Refused | Outcome::Lost | Outcome::Endless => panic!("no answer"),
         }
     }
 

@@ -4,14 +4,16 @@
 
 use super::faults::Kind;
 use super::job::{Fate, Job, State, Work};
-use super::phone::{ABNORMAL, RUNNING};
+use super::phone::{ABNORMAL, Phone, RUNNING};
 use super::report::{Costly, Report};
 use super::shell::Ran;
+use super::witness::{End, Fact};
 use super::world::World;
 use super::{armcloud, surface};
 use crate::model::stamp::Timestamp;
 use crate::time::delay::jitter;
 use bytes::Bytes;
+use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +40,14 @@ pub(super) enum Due {
     Arrive(Box<http::Request<Bytes>>),
     /// An event of the scenario.
     Scenario(usize),
+    /// A job's end becomes visible.
+    Show(u64, State, Option<Ended>),
+    /// A job runs a second time.
+    Again(u64),
+    /// What a job did is undone, if nothing else has happened to the phone since.
+    Revert(Box<Phone>, u32),
+    /// A phone that vanished is back, perhaps with another code.
+    Return(u32, Option<SmolStr>),
 }
 
 /// What is due, by moment.
@@ -64,7 +74,8 @@ impl Queue {
 }
 
 /// What a job leaves behind.
-enum Ended {
+#[derive(Debug)]
+pub(super) enum Ended {
     /// A command's output.
     Ran(Ran),
     /// Why it failed.
@@ -107,6 +118,10 @@ impl World {
                     (surface::of(self.spec.provider).answer)(self, &request);
                 }
                 Due::Scenario(number) => self.happen(number),
+                Due::Show(job, state, text) => self.conclude(job, state, text),
+                Due::Again(job) => self.run_again(job),
+                Due::Revert(before, index) => self.revert(*before, index),
+                Due::Return(index, code) => self.come_back(index, code),
             }
         }
         self.now = self.now.max(now);
@@ -165,6 +180,7 @@ impl World {
             ran: None,
         });
         self.report.ends(work.name()).submitted += 1;
+        self.tell_accepted(id, index, work);
         self.at_mut(index).job = Some(id);
         if costly != 0 {
             self.count_costly(index, work, costly);
@@ -188,11 +204,20 @@ impl World {
     pub(super) fn clash(&mut self, index: u32) -> Option<u64> {
         let id = self.at(index).job?;
         let job = self.job(id)?;
-        match (&*job.work, job.state) {
-            (Work::Other, _) => self.report.foreign_clashes += 1,
-            (_, State::Hung) => self.report.hung_clashes += 1,
-            (_, _) => self.report.double_jobs += 1,
+        let hung = job.state == State::Hung;
+        match (&*job.work, hung) {
+            (Work::Other, _) => {
+                self.report.foreign_clashes += 1;
+                return Some(id);
+            }
+            (_, true) => self.report.hung_clashes += 1,
+            (_, false) => self.report.double_jobs += 1,
         }
+        self.tell(|world| Fact::Clashed {
+            phone: world.at(index).id.clone(),
+            job: id,
+            hung,
+        });
         Some(id)
     }
 
@@ -203,11 +228,17 @@ impl World {
         let fate = match drawn {
             Fate::Hangs { .. } => Fate::Honest,
             Fate::Honest | Fate::Fails | Fate::NoEffect => drawn,
+            Fate::FailsDone | Fate::Twice | Fate::Reverts | Fate::Lags => Fate::Honest,
         };
         let good = match fate {
             Fate::Honest => self.at(index).ready() && work.carry_out(self.at_mut(index)).is_ok(),
             Fate::NoEffect => true,
-            Fate::Fails | Fate::Hangs { .. } => false,
+            Fate::Fails
+            | Fate::Hangs { .. }
+            | Fate::FailsDone
+            | Fate::Twice
+            | Fate::Reverts
+            | Fate::Lags => false,
         };
         self.jobs.push_back(Job {
             phone: index,
@@ -220,11 +251,13 @@ impl World {
             ran: None,
         });
         self.report.ends(work.name()).submitted += 1;
+        self.tell_accepted(id, index, work);
         let state = if good {
             State::Succeeded
         } else {
             State::Failed
         };
+        self.tell_end(id, state, good && fate == Fate::Honest);
         self.conclude(id, state, None);
         (id, good)
     }
@@ -238,6 +271,14 @@ impl World {
             }
         } else if work.mutates() && self.fault(Kind::NoEffect, id) {
             Fate::NoEffect
+        } else if self.fault(Kind::FailDone, id) {
+            Fate::FailsDone
+        } else if work.mutates() && self.fault(Kind::Twice, id) {
+            Fate::Twice
+        } else if work.mutates() && !work.restarts() && self.fault(Kind::Revert, id) {
+            Fate::Reverts
+        } else if self.fault(Kind::Lag, id) {
+            Fate::Lags
         } else {
             Fate::Honest
         }
@@ -285,7 +326,15 @@ impl World {
         let whole = job_time * work.weight();
         let end = self.now.after(jitter(whole, 25, work.name(), id, seed));
         match (work.status(), fate) {
-            (Some(status), Fate::Honest | Fate::Hangs { effect: true }) => {
+            (
+                Some(status),
+                Fate::Honest
+                | Fate::Hangs { effect: true }
+                | Fate::FailsDone
+                | Fate::Twice
+                | Fate::Reverts
+                | Fate::Lags,
+            ) => {
                 self.at_mut(index).status = status;
             }
             (Some(_), Fate::Fails | Fate::NoEffect | Fate::Hangs { effect: false }) | (None, _) => {
@@ -317,6 +366,7 @@ impl World {
         job.text = Some("instance not ready".into());
         let (index, work) = (job.phone, Arc::clone(&job.work));
         self.report.ends(work.name()).timed_out += 1;
+        self.tell_end(id, State::TimedOut, false);
         let phone = self.at_mut(index);
         phone.job = None;
         if work.restarts() {
@@ -343,9 +393,16 @@ impl World {
             }
             return;
         }
+        let before = matches!(fate, Fate::Reverts).then(|| self.at(index).clone());
         let (state, text) = match fate {
-            Fate::Honest => self.carry_out(index, &work, id),
+            Fate::Honest | Fate::Twice | Fate::Reverts | Fate::Lags => {
+                self.carry_out(index, &work, id)
+            }
             Fate::Fails => (State::Failed, Some(Ended::Because(failure(&work)))),
+            Fate::FailsDone => {
+                self.carry_out(index, &work, id);
+                (State::Failed, Some(Ended::Because(failure(&work))))
+            }
             Fate::NoEffect => (State::Succeeded, None),
             Fate::Hangs { effect } => {
                 if effect {
@@ -354,7 +411,21 @@ impl World {
                 (State::Hung, None)
             }
         };
-        self.conclude(id, state, text);
+        self.tell_end(id, state, self.has_effect(fate, state, &work));
+        if let Some(before) = before {
+            let at = self.now.after(self.faults.revert_after.0);
+            self.queue.push(at, Due::Revert(Box::new(before), index));
+        }
+        if fate == Fate::Twice {
+            let at = self.now.after(self.spec.job_time);
+            self.queue.push(at, Due::Again(id));
+        }
+        if fate == Fate::Lags {
+            let at = self.now.after(self.faults.lag_by.0);
+            self.queue.push(at, Due::Show(id, state, text));
+        } else {
+            self.conclude(id, state, text);
+        }
         if state == State::Hung {
             let free = self.now.after(self.faults.hang_for.0);
             self.queue.push(free, Due::Free(id));
@@ -384,17 +455,74 @@ impl World {
         let ends = self.report.ends(name);
         match (state, fate) {
             (State::Succeeded, Fate::NoEffect) => ends.without_effect += 1,
-            (State::Succeeded, Fate::Honest | Fate::Fails | Fate::Hangs { .. }) => {
-                ends.succeeded += 1;
-            }
+            (State::Succeeded, _) => ends.succeeded += 1,
             (State::Hung, _) => ends.hung += 1,
             (State::Failed | State::TimedOut | State::Parked | State::Running | State::Cut, _) => {
                 ends.failed += 1;
-                if costly {
+                if costly && fate != Fate::FailsDone {
                     self.phones[super::world::place(index)].costly = 0;
                 }
             }
         }
+    }
+
+    /// Whether a job of this fate that ended like this changed its phone.
+    fn has_effect(&self, fate: Fate, state: State, work: &Work) -> bool {
+        match fate {
+            Fate::Honest | Fate::Twice | Fate::Reverts | Fate::Lags => {
+                // A phone that is abnormal after its restart has restarted.
+                state == State::Succeeded || work.restarts()
+            }
+            Fate::Hangs { effect } => effect,
+            Fate::FailsDone => true,
+            Fate::Fails | Fate::NoEffect => false,
+        }
+    }
+
+    fn tell_end(&mut self, job: u64, state: State, effect: bool) {
+        let end = match state {
+            State::Succeeded => End::Succeeded,
+            State::Hung => End::Hung,
+            State::Failed | State::TimedOut | State::Parked | State::Running | State::Cut => {
+                End::Failed
+            }
+        };
+        self.tell(|_| Fact::Ended { job, end, effect });
+    }
+
+    /// A job runs a second time, unseen, unless the phone has another one by then.
+    fn run_again(&mut self, id: u64) {
+        let Some((index, work)) = self.job(id).map(|job| (job.phone, Arc::clone(&job.work))) else {
+            return;
+        };
+        if self.at(index).job.is_none() && self.at(index).ready() {
+            self.carry_out(index, &work, id);
+            self.tell(|world| Fact::Changed {
+                phone: world.at(index).id.clone(),
+            });
+        }
+    }
+
+    /// Puts back what a job wrote, unless the phone has booted or has another job.
+    fn revert(&mut self, before: Phone, index: u32) {
+        let phone = self.at(index);
+        if phone.job.is_some() || phone.boots != before.boots {
+            return;
+        }
+        let phone = self.at_mut(index);
+        let past = std::mem::take(&mut phone.past);
+        let (status, connected, id) = (phone.status, phone.connected, phone.id.clone());
+        *phone = Phone {
+            status,
+            connected,
+            id,
+            job: None,
+            past,
+            ..before
+        };
+        self.tell(|world| Fact::Changed {
+            phone: world.at(index).id.clone(),
+        });
     }
 
     /// Does the work; what its phone is like afterwards.

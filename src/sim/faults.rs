@@ -5,6 +5,8 @@
 
 use super::scenario::Span;
 use crate::time::delay::hash;
+use bytes::Bytes;
+use http::HeaderValue;
 use serde::Deserialize;
 use std::time::Duration;
 
@@ -45,6 +47,26 @@ pub struct Faults {
     pub hang_for: Span,
     /// Jobs that claim success and did nothing.
     pub no_effect: f64,
+    /// Jobs that do their work and claim that they failed.
+    pub fail_done: f64,
+    /// Jobs that run twice.
+    pub twice: f64,
+    /// Jobs whose work is undone a moment later.
+    pub revert: f64,
+    /// After how long.
+    pub revert_after: Span,
+    /// Jobs that are shown as running for a while after their end.
+    pub lag: f64,
+    /// For how long.
+    pub lag_by: Span,
+    /// Calls answered with 429 without a header that tells anything.
+    pub throttle_bare: f64,
+    /// Calls answered with 429 and headers that promise nonsense (a day to wait, a limit that resets in 1970).
+    pub throttle_lying: f64,
+    /// Calls that are carried out and whose answer is cut in the middle.
+    pub garbled: f64,
+    /// Calls that are carried out and whose answer is larger than anybody reads.
+    pub huge: f64,
     /// Rows missing in the answers to submits.
     pub missing_row: f64,
     /// Jobs after which their phone goes offline.
@@ -85,6 +107,16 @@ impl Default for Faults {
             hang: 0.0,
             hang_for: Span(Duration::from_secs(300)),
             no_effect: 0.0,
+            fail_done: 0.0,
+            twice: 0.0,
+            revert: 0.0,
+            revert_after: Span(Duration::from_secs(20)),
+            lag: 0.0,
+            lag_by: Span(Duration::from_secs(15)),
+            throttle_bare: 0.0,
+            throttle_lying: 0.0,
+            garbled: 0.0,
+            huge: 0.0,
             missing_row: 0.0,
             offline: 0.0,
             offline_for: Span(Duration::from_secs(60)),
@@ -167,6 +199,14 @@ impl Faults {
             Kind::Fail => self.fail,
             Kind::Hang => self.hang,
             Kind::NoEffect => self.no_effect,
+            Kind::FailDone => self.fail_done,
+            Kind::Twice => self.twice,
+            Kind::Revert => self.revert,
+            Kind::Lag => self.lag,
+            Kind::ThrottleBare => self.throttle_bare,
+            Kind::ThrottleLying => self.throttle_lying,
+            Kind::Garbled => self.garbled,
+            Kind::Huge => self.huge,
             Kind::MissingRow => self.missing_row,
             Kind::Offline => self.offline,
             Kind::Abnormal => self.abnormal,
@@ -174,6 +214,39 @@ impl Faults {
             Kind::ShortPage => self.short_page,
             Kind::EmptyPage => self.empty_page,
             Kind::DoubledPage => self.doubled_page,
+        }
+    }
+
+    /// The same, to be changed.
+    pub fn rate_mut(&mut self, kind: Kind) -> &mut f64 {
+        match kind {
+            Kind::Refused => &mut self.refused,
+            Kind::Lost => &mut self.lost,
+            Kind::Late => &mut self.late,
+            Kind::ServerError => &mut self.server_error,
+            Kind::ErrorBefore => &mut self.error_before,
+            Kind::ErrorAfter => &mut self.error_after,
+            Kind::Throttle => &mut self.throttle,
+            Kind::Html => &mut self.html,
+            Kind::Slow => &mut self.slow,
+            Kind::Fail => &mut self.fail,
+            Kind::Hang => &mut self.hang,
+            Kind::NoEffect => &mut self.no_effect,
+            Kind::FailDone => &mut self.fail_done,
+            Kind::Twice => &mut self.twice,
+            Kind::Revert => &mut self.revert,
+            Kind::Lag => &mut self.lag,
+            Kind::ThrottleBare => &mut self.throttle_bare,
+            Kind::ThrottleLying => &mut self.throttle_lying,
+            Kind::Garbled => &mut self.garbled,
+            Kind::Huge => &mut self.huge,
+            Kind::MissingRow => &mut self.missing_row,
+            Kind::Offline => &mut self.offline,
+            Kind::Abnormal => &mut self.abnormal,
+            Kind::Stale => &mut self.stale,
+            Kind::ShortPage => &mut self.short_page,
+            Kind::EmptyPage => &mut self.empty_page,
+            Kind::DoubledPage => &mut self.doubled_page,
         }
     }
 
@@ -200,6 +273,14 @@ pub enum Kind {
     Fail,
     Hang,
     NoEffect,
+    FailDone,
+    Twice,
+    Revert,
+    Lag,
+    ThrottleBare,
+    ThrottleLying,
+    Garbled,
+    Huge,
     MissingRow,
     Offline,
     Abnormal,
@@ -211,7 +292,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 27] = [
         Self::Refused,
         Self::Lost,
         Self::Late,
@@ -224,6 +305,14 @@ impl Kind {
         Self::Fail,
         Self::Hang,
         Self::NoEffect,
+        Self::FailDone,
+        Self::Twice,
+        Self::Revert,
+        Self::Lag,
+        Self::ThrottleBare,
+        Self::ThrottleLying,
+        Self::Garbled,
+        Self::Huge,
         Self::MissingRow,
         Self::Offline,
         Self::Abnormal,
@@ -248,6 +337,14 @@ impl Kind {
             Self::Fail => "fail",
             Self::Hang => "hang",
             Self::NoEffect => "no-effect",
+            Self::FailDone => "fail-done",
+            Self::Twice => "twice",
+            Self::Revert => "revert",
+            Self::Lag => "lag",
+            Self::ThrottleBare => "throttle-bare",
+            Self::ThrottleLying => "throttle-lying",
+            Self::Garbled => "garbled",
+            Self::Huge => "huge",
             Self::MissingRow => "missing-row",
             Self::Offline => "offline",
             Self::Abnormal => "abnormal",
@@ -257,6 +354,29 @@ impl Kind {
             Self::DoubledPage => "doubled-page",
         }
     }
+}
+
+/// Takes what a 429 says of the limit out of its headers; a lying one promises nonsense in their place.
+pub(super) fn mislead(mut answer: http::Response<Bytes>, kind: Kind) -> http::Response<Bytes> {
+    if kind == Kind::Throttle {
+        return answer;
+    }
+    let headers = answer.headers_mut();
+    for name in [
+        "x-ratelimit-limit",
+        "x-ratelimit-remaining",
+        "x-ratelimit-reset",
+        "x-ratelimit-type",
+        "retry-after",
+    ] {
+        headers.remove(name);
+    }
+    if kind == Kind::ThrottleLying {
+        headers.insert("retry-after", HeaderValue::from_static("86400"));
+        headers.insert("x-ratelimit-reset", HeaderValue::from_static("1"));
+        headers.insert("x-ratelimit-remaining", HeaderValue::from_static("9999"));
+    }
+    answer
 }
 
 /// A number from 0 to below 1 that depends on nothing but its arguments.

@@ -10,6 +10,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::connect_info::Connected;
 use axum::extract::{ConnectInfo, Request};
 use axum::serve::{IncomingStream, Listener};
+use bytes::Bytes;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -71,6 +72,7 @@ async fn respond(
     tokio::time::sleep(delay).await;
     match outcome {
         Outcome::Answer(answer) => answer.map(Body::from),
+        Outcome::Endless => axum::response::Response::new(endless()),
         Outcome::Refused | Outcome::Lost => {
             if let Some(ConnectInfo(cut)) = cut {
                 cut.0.store(true, Ordering::Release);
@@ -78,6 +80,15 @@ async fn respond(
             status(500)
         }
     }
+}
+
+/// An answer that never ends: spaces, before any JSON.
+fn endless() -> Body {
+    static SPACES: [u8; 64 * 1024] = [b' '; 64 * 1024];
+    let chunk = Bytes::from_static(&SPACES);
+    Body::from_stream(futures_util::stream::repeat_with(move || {
+        Ok::<_, std::convert::Infallible>(chunk.clone())
+    }))
 }
 
 fn status(code: u16) -> axum::response::Response {

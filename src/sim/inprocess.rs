@@ -35,7 +35,9 @@ impl Transport for InProcess {
             if handled.delay >= deadline {
                 return match handled.outcome {
                     Outcome::Refused => Err(refused(&http)),
-                    Outcome::Answer(_) | Outcome::Lost => Err(TransportError::Timeout(deadline)),
+                    Outcome::Answer(_) | Outcome::Lost | Outcome::Endless => {
+                        Err(TransportError::Timeout(deadline))
+                    }
                 };
             }
             match handled.outcome {
@@ -44,6 +46,7 @@ impl Transport for InProcess {
                 }
                 Outcome::Answer(answer) => Ok(answer),
                 Outcome::Refused => Err(refused(&http)),
+                Outcome::Endless => Err(TransportError::TooLarge(max_body)),
                 Outcome::Lost => Err(TransportError::Broken("connection reset by peer".into())),
             }
         })

@@ -242,6 +242,14 @@ pub(super) enum Fate {
     NoEffect,
     /// It never ends; with or without effect.
     Hangs { effect: bool },
+    /// It does its work and claims that it failed.
+    FailsDone,
+    /// It does its work, and a moment later once more.
+    Twice,
+    /// It does its work, which is undone a moment later.
+    Reverts,
+    /// It does its work, and is shown as running for a while after that.
+    Lags,
 }
 
 /// Where a job stands.

@@ -16,6 +16,7 @@ pub mod scenario;
 mod shell;
 mod surface;
 mod values;
+pub mod witness;
 pub mod world;
 pub mod zenlayer;
 
@@ -135,6 +136,8 @@ pub enum Outcome {
     Refused,
     /// The connection drops; the request took effect, or will.
     Lost,
+    /// The request took effect; the answer is larger than anybody reads.
+    Endless,
 }
 
 /// A handle on one world. Clones share it.
@@ -239,17 +242,17 @@ fn receive(world: &mut World, request: &http::Request<Bytes>) -> Handled {
             Outcome::Answer((surface.throttled)(world.now, standing, request)),
         );
     }
-    if world.fault(Kind::Throttle, number) {
-        return handled(
-            delay,
-            Outcome::Answer((surface.throttled)(world.now, standing, request)),
-        );
+    let throttles = [Kind::Throttle, Kind::ThrottleBare, Kind::ThrottleLying];
+    if let Some(kind) = throttles
+        .into_iter()
+        .find(|kind| world.fault(*kind, number))
+    {
+        let answer = (surface.throttled)(world.now, standing, request);
+        return handled(delay, Outcome::Answer(faults::mislead(answer, kind)));
     }
     if world.fault(Kind::Html, number) {
-        return handled(
-            delay,
-            Outcome::Answer(surface::html(200, "Welcome to the portal")),
-        );
+        let page = surface::html(200, "Welcome to the portal");
+        return handled(delay, Outcome::Answer(page));
     }
     let server_error = world.fault(Kind::ServerError, number);
     if world.fault(Kind::ErrorBefore, number) || (server_error && number.is_multiple_of(2)) {
@@ -274,10 +277,15 @@ fn receive(world: &mut World, request: &http::Request<Bytes>) -> Handled {
         let silent = number % 2 == 1;
         return handled(if silent { SILENCE } else { delay }, Outcome::Lost);
     }
-    handled(
-        delay,
-        Outcome::Answer((surface.dress)(answer, standing, request)),
-    )
+    if world.fault(Kind::Huge, number) {
+        return handled(delay, Outcome::Endless);
+    }
+    let mut answer = (surface.dress)(answer, standing, request);
+    if world.fault(Kind::Garbled, number) {
+        let body = answer.body_mut();
+        body.truncate(body.len() / 2);
+    }
+    handled(delay, Outcome::Answer(answer))
 }
 
 #[cfg(test)]

@@ -274,6 +274,7 @@ fn the_same_calls_meet_the_same_faults() {
                     Outcome::Answer(answer) => format!("{:?}", answer.body()),
                     Outcome::Refused => "refused".to_owned(),
                     Outcome::Lost => "lost".to_owned(),
+                    Outcome::Endless => "endless".to_owned(),
                 }
             })
             .collect();

@@ -13,6 +13,7 @@ use super::report::Report;
 use super::scenario::{Drift, Event};
 use super::surface::Desk;
 use super::values::Values;
+use super::witness::Fact;
 use crate::model::stamp::Timestamp;
 use crate::time::delay::hash;
 use rustc_hash::FxHashMap;
@@ -60,6 +61,10 @@ pub struct World {
     pub(super) report: Report,
     /// What only this vendor's surface keeps.
     pub(super) desk: Desk,
+    /// What happened since somebody asked last, once somebody watches.
+    pub(super) witness: Option<Vec<(Timestamp, Fact)>>,
+    /// Faults that happen at the next chance, whatever their rates.
+    forced: Vec<Kind>,
 }
 
 impl World {
@@ -89,6 +94,8 @@ impl World {
             rate: Rate::new(spec.rate_per_second, spec.rate_per_minute),
             report: Report::default(),
             desk: Desk::default(),
+            witness: None,
+            forced: Vec::new(),
             spec,
         };
         for number in 0..world.spec.phones {
@@ -179,6 +186,7 @@ impl World {
     /// A phone to be changed behind the client's back.
     pub fn phone_mut(&mut self, id: &str) -> Option<&mut Phone> {
         let index = self.find(id)?;
+        self.tell(|_| Fact::Changed { phone: id.into() });
         let phone = self.at_mut(index);
         phone.costly = 0;
         Some(phone)
@@ -263,6 +271,28 @@ impl World {
         self.listed.retain(|other| *other != index);
         if let Some(group) = self.groups.get_mut(&self.phones[place(index)].group) {
             group.retain(|other| *other != index);
+        }
+    }
+
+    /// The phone leaves the account for so long, and comes back with this code, if one is given.
+    pub fn vanish(&mut self, id: &str, span: Duration, code: Option<SmolStr>) {
+        let Some(index) = self.find(id) else { return };
+        self.remove(id);
+        self.queue
+            .push(self.now.after(span), Due::Return(index, code));
+    }
+
+    /// A phone that vanished is back.
+    pub(super) fn come_back(&mut self, index: u32, code: Option<SmolStr>) {
+        let phone = &mut self.phones[place(index)];
+        if let Some(code) = code {
+            phone.id = code;
+        }
+        let (id, group) = (phone.id.clone(), phone.group);
+        self.index.insert(id, index);
+        for list in [&mut self.listed, self.groups.entry(group).or_default()] {
+            list.push(index);
+            list.sort_unstable();
         }
     }
 
@@ -388,9 +418,23 @@ impl World {
         }
     }
 
+    /// A fault of this kind happens at its next chance.
+    pub fn force(&mut self, kind: Kind) {
+        self.forced.push(kind);
+    }
+
+    /// Forgets forced faults that had no chance yet; whether there were any.
+    pub fn unforce(&mut self) -> bool {
+        !std::mem::take(&mut self.forced).is_empty()
+    }
+
     /// Rolls the dice for a fault, and counts it.
     pub(super) fn fault(&mut self, kind: Kind, number: u64) -> bool {
-        let happens = self.faults.happens(kind, number, self.spec.seed);
+        let forced = self.forced.iter().position(|other| *other == kind);
+        if let Some(place) = forced {
+            self.forced.swap_remove(place);
+        }
+        let happens = forced.is_some() || self.faults.happens(kind, number, self.spec.seed);
         if happens {
             Report::count(&mut self.report.faults, kind.as_str());
         }

@@ -27,7 +27,18 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("sim", &["model", "time", "transport", "provider"]),
     (
         "rehearsal",
-        &["model", "time", "journal", "controller", "sim"],
+        &[
+            "model",
+            "time",
+            "secret",
+            "transport",
+            "plan",
+            "journal",
+            "manifest",
+            "provider",
+            "controller",
+            "sim",
+        ],
     ),
     ("server", &["model", "journal", "controller", "provider"]),
     (

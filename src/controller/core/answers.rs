@@ -295,15 +295,8 @@ impl Core {
                 .filter(|(_, event)| *event == PhaseEvent::Succeeded)
                 .map(|(phone, _)| phone.clone())
                 .collect();
-            let lost: Vec<PhoneId> = moves
-                .iter()
-                .filter(|(_, event)| *event == PhaseEvent::Lost)
-                .map(|(phone, _)| phone.clone())
-                .collect();
+            // A job past its deadline is not searched for: the vendor's lists would give the same job again, for ever.
             self.moved(operation, moves, now);
-            if !lost.is_empty() {
-                self.lost(call.account, operation, &lost, now, now);
-            }
             self.confirm(call.account, operation, &done, now);
         }
     }

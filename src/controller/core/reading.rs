@@ -41,7 +41,8 @@ impl Core {
         if claimed && running && !ours {
             let closing = self.unproven(ix, now);
             let closing = closing.iter().map(|(_, kind)| *kind);
-            for kind in phone.plan.unread.iter().copied().chain(closing) {
+            let away = self.may_be_away(ix, now).then_some(ReadKind::Usage);
+            for kind in phone.plan.unread.iter().copied().chain(closing).chain(away) {
                 if let Some(slot) = kind.slot() {
                     wanted[slot] = self.accounts[phone.account.0]
                         .setup
@@ -120,6 +121,26 @@ impl Core {
         if at > now {
             self.look_again(ix, at);
         }
+    }
+
+    /// Something on the phone is in doubt, and it is time to look whether the phone is connected: not every listing tells, the details do. A job waits at
+    /// the vendor as long as its phone is away, and settling begins when it is back.
+    fn may_be_away(&self, ix: PhoneIx, now: Timestamp) -> bool {
+        let read = ReadKind::Usage
+            .slot()
+            .and_then(|slot| self.state(ix).sight.read_at[slot]);
+        self.phases(ix).iter().any(|(_, phase)| match phase {
+            Phase::Unknown(since) => {
+                let due = self.doubt_due(*since, now);
+                read.is_none_or(|read| read < due)
+            }
+            Phase::Intended
+            | Phase::Submitted(_)
+            | Phase::Following(_)
+            | Phase::Succeeded(_)
+            | Phase::Parked
+            | Phase::Closed(_) => false,
+        })
     }
 
     /// What was written and is to be read back, once nothing more is to be written: attributes, and how they are read.

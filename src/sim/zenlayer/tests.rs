@@ -65,7 +65,7 @@ fn send(sim: &Simulator, request: &http::Request<Bytes>, now: Timestamp) -> (u16
             let body = serde_json::from_slice(answer.body()).unwrap_or(Value::Null);
             (answer.status().as_u16(), body)
         }
-        Outcome::Refused | Outcome::Lost => panic!("no answer"),
+        Outcome::Refused | Outcome::Lost | Outcome::Endless => panic!("no answer"),
     }
 }
 

@@ -1,0 +1,159 @@
+//! `soak`: runs the program in virtual time against simulated vendors while everything goes wrong, and says whether every invariant held.
+//!
+//! Invariants: nothing outside this process is touched; exit 0 only without a violation; a violation names the seed that gives it again.
+//! Not here: the runs (`rehearsal`).
+
+use super::error::{CliError, Exit};
+use super::options::Global;
+use super::output::{Format, Mark, Output, count, counted, mark, span};
+use crate::model::fleet::ProviderKind;
+use crate::rehearsal::profile::Profile;
+use crate::rehearsal::run::Outcome;
+use crate::rehearsal::scenario::{AccountPlan, Scenario};
+use crate::rehearsal::soak::{Plan, Report, soak};
+use std::num::NonZero;
+use std::time::Duration;
+
+/// Providers whose accounts take part.
+const ACCOUNTS: [(&str, ProviderKind); 1] = [("armcloud", ProviderKind::ArmCloud)];
+
+/// Arguments.
+#[derive(clap::Args, Clone, Debug)]
+pub struct Args {
+    /// How many runs, each of another seed
+    #[arg(long, default_value_t = 20)]
+    seeds: u64,
+    /// The first seed
+    #[arg(long, default_value_t = 1)]
+    first_seed: u64,
+    /// Simulated hours in which things go wrong, per run
+    #[arg(long, default_value_t = 6.0)]
+    hours: f64,
+    /// Simulated hours after that in which nothing may happen any more
+    #[arg(long, default_value_t = 1.0)]
+    quiet_hours: f64,
+    /// What goes wrong: none, network, vendor, crash, world, all; or a list as lost=0.05,crash=2
+    #[arg(long, value_name = "PROFILE", default_value = "all")]
+    faults: String,
+    /// Phones of each account
+    #[arg(long, default_value_t = 100)]
+    phones: u32,
+    /// Edits of the manifests per run
+    #[arg(long, default_value_t = 3)]
+    editions: u32,
+    /// Runs at a time; 0: as many as there are processors
+    #[arg(long, default_value_t = 0)]
+    threads: usize,
+}
+
+/// Runs the seeds and reports.
+///
+/// # Errors
+/// A fault that is none.
+pub fn run(args: &Args, global: &Global, output: &Output) -> Result<Exit, CliError> {
+    let profile = Profile::parse(&args.faults).map_err(|problem| {
+        CliError::from_error(Exit::Usage, &problem)
+            .hint("write `--faults all`, or `--faults lost=0.05,crash=2`")
+    })?;
+    let hours = |hours: f64, name: &str| {
+        Some(hours)
+            .filter(|hours| (0.0..=10_000.0).contains(hours))
+            .ok_or_else(|| CliError::usage(format!("--{name} is a number from 0 to 10000")))
+    };
+    let scenario = Scenario {
+        accounts: ACCOUNTS
+            .iter()
+            .map(|(name, provider)| AccountPlan {
+                name,
+                provider: *provider,
+                phones: args.phones,
+            })
+            .collect(),
+        hours: hours(args.hours, "hours")?,
+        quiet: Duration::from_secs_f64(hours(args.quiet_hours, "quiet-hours")? * 3_600.0),
+        profile,
+        editions: args.editions,
+        ..Scenario::default()
+    };
+    let threads = match args.threads {
+        0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+        threads => threads,
+    };
+    let plan = Plan {
+        scenario,
+        first: args.first_seed,
+        seeds: args.seeds,
+        threads,
+    };
+    let told = |over: u64, outcome: &Outcome| {
+        if !outcome.violations.is_empty() {
+            output.say(&format!(
+                "{} {} after {} of {} runs",
+                mark(Mark::Bad),
+                counted(violations(outcome), "violation"),
+                count(over),
+                count(args.seeds)
+            ));
+        } else if over.is_multiple_of((args.seeds / 20).max(1)) {
+            output.say(&format!("{} of {} runs", count(over), count(args.seeds)));
+        }
+    };
+    let report = soak(&plan, &told);
+    match global.output {
+        Format::Json => output.json(&report)?,
+        Format::Text | Format::Markdown => output.data(&text(&report))?,
+    }
+    Ok(if report.violations.is_empty() {
+        Exit::Done
+    } else {
+        Exit::Partly
+    })
+}
+
+fn violations(outcome: &Outcome) -> u64 {
+    u64::try_from(outcome.violations.len()).unwrap_or(u64::MAX)
+}
+
+fn text(report: &Report) -> String {
+    let mut lines = vec![
+        format!(
+            "{} of {:.0} simulated hours in all",
+            counted(report.seeds, "run"),
+            report.simulated_hours
+        ),
+        format!(
+            "{}, {} of them mutating; {}; {}",
+            counted(report.requests, "request"),
+            count(report.mutations),
+            counted(report.jobs, "job"),
+            counted(report.records, "durable record")
+        ),
+        format!(
+            "{}, {}; calm again after {} at the latest; {} for a person",
+            counted(report.crashes, "crash"),
+            counted(report.stops, "stop"),
+            span(Duration::from_secs(report.calmed_seconds)),
+            if report.waiting == 1 {
+                "1 phone waits".to_owned()
+            } else {
+                format!("{} phones wait", count(report.waiting))
+            }
+        ),
+    ];
+    let faults: Vec<String> = report
+        .faults
+        .iter()
+        .map(|(kind, happened)| format!("{kind} {}", count(*happened)))
+        .collect();
+    lines.push(format!("faults: {}", faults.join(", ")));
+    let found = u64::try_from(report.violations.len()).unwrap_or(u64::MAX);
+    for found in &report.violations {
+        lines.push(format!("seed {}: {}", found.seed, found.violation));
+        lines.push(format!("  {}", found.scenario));
+    }
+    lines.push(match found {
+        0 => format!("{} every invariant held", mark(Mark::Good)),
+        found => format!("{} {}", mark(Mark::Bad), counted(found, "violation")),
+    });
+    lines.join("\n")
+}

@@ -1,0 +1,210 @@
+//! I1 single flight, and I8 settle.
+//!
+//! Invariants: a job that hangs for ever counts as over; a copy that a proxy made of a request is nobody's fault. Not here: costly work (`costly`).
+
+use super::{Check, Invariant};
+use crate::model::operation::{Intent, Phase, PhaseEvent};
+use crate::model::record::Record;
+use crate::rehearsal::monitor::{Happening, View};
+use crate::sim::witness::Fact;
+use crate::transport::Effect;
+use std::time::Duration;
+
+/// I1: never two open mutating jobs of ours on one phone.
+pub(super) struct SingleFlight;
+
+impl Check for SingleFlight {
+    fn invariant(&self) -> Invariant {
+        Invariant::SingleFlight
+    }
+
+    fn see(&mut self, happening: &Happening<'_>, view: &View, find: &mut dyn FnMut(String)) {
+        match happening {
+            Happening::World {
+                account,
+                fact:
+                    Fact::Clashed {
+                        phone,
+                        job,
+                        hung: false,
+                    },
+                by: Some((request, 0)),
+            } => {
+                let (open, asked) = (
+                    view.jobs.get(&((*account).clone(), *job)),
+                    view.requests.get(request),
+                );
+                let (Some(open), Some(asked)) = (open, asked) else {
+                    return;
+                };
+                let ours = asked.operation.is_some() && asked.effect == Effect::Mutation;
+                if ours && open.mutates && open.operation != asked.operation && !open.copy {
+                    find(format!(
+                        "{phone}: {} was sent while job {job} of {} is open",
+                        named(asked.operation),
+                        named(open.operation)
+                    ));
+                }
+            }
+            Happening::Acknowledged(records) => {
+                for record in *records {
+                    if let Record::Intended(intent) = record {
+                        two_at_once(intent, view, find);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn two_at_once(intent: &Intent, view: &View, find: &mut dyn FnMut(String)) {
+    for phone in intent.phones.iter() {
+        let Some(history) = view.durable.history(&intent.identity, phone) else {
+            continue;
+        };
+        let others = history.open.iter().filter(|id| **id != intent.operation);
+        for state in others.filter_map(|id| view.durable.operations.get(id)) {
+            let holds = state
+                .position(phone)
+                .is_some_and(|at| state.phases[at].holds_phone());
+            if holds {
+                find(format!(
+                    "{phone}: {} is intended while {} holds the phone",
+                    intent.operation, state.intent.operation
+                ));
+            }
+        }
+    }
+}
+
+fn named(operation: Option<crate::model::id::OperationId>) -> String {
+    operation.map_or_else(|| "no operation".to_owned(), |id| id.to_string())
+}
+
+/// I8: a write in doubt is repeated only after request life and job deadline of the one before it.
+pub(super) struct Settle;
+
+impl Check for Settle {
+    fn invariant(&self) -> Invariant {
+        Invariant::Settle
+    }
+
+    fn see(&mut self, happening: &Happening<'_>, view: &View, find: &mut dyn FnMut(String)) {
+        match happening {
+            Happening::Leaves(number) => left_too_early(*number, view, find),
+            Happening::Acknowledged(records) => {
+                for record in *records {
+                    let Record::Moved {
+                        operation, moves, ..
+                    } = record
+                    else {
+                        continue;
+                    };
+                    let settled = moves.iter().any(|(_, event)| *event == PhaseEvent::Settled);
+                    if settled {
+                        settled_too_early(*operation, view, find);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// No request of an earlier operation on one of these phones may still arrive.
+fn left_too_early(number: u64, view: &View, find: &mut dyn FnMut(String)) {
+    let Some(request) = view.requests.get(&number) else {
+        return;
+    };
+    let Some(intent) = request
+        .operation
+        .filter(|_| request.effect == Effect::Mutation)
+        .and_then(|operation| view.intents.get(&operation))
+    else {
+        return;
+    };
+    for (_, other) in view.requests.range(..number) {
+        let earlier = other
+            .operation
+            .filter(|id| other.under_way && *id != intent.operation)
+            .filter(|_| other.account == request.account && other.effect == Effect::Mutation)
+            .and_then(|id| view.intents.get(&id));
+        let Some(earlier) = earlier else { continue };
+        if let Some(phone) = intent.phones.iter().find(|id| earlier.phones.contains(id)) {
+            find(format!(
+                "{phone}: {} leaves while the request of {} may still arrive",
+                intent.operation, earlier.operation
+            ));
+        }
+    }
+}
+
+fn settled_too_early(
+    operation: crate::model::id::OperationId,
+    view: &View,
+    find: &mut dyn FnMut(String),
+) {
+    let Some(intent) = view.intents.get(&operation) else {
+        return;
+    };
+    let last = view
+        .sent
+        .get(&operation)
+        .into_iter()
+        .flatten()
+        .filter_map(|number| view.requests.get(number))
+        .map(|request| request.left)
+        .max();
+    let due = last.map(|left| left.after(life(intent, view)));
+    if let Some(due) = due.filter(|due| view.now < *due) {
+        find(format!(
+            "{operation} counts as settled at {}, {:?} before its time",
+            view.now,
+            due.since(view.now)
+        ));
+    }
+    for phone in intent.phones.iter() {
+        let Some(key) = view.key(intent, phone) else {
+            continue;
+        };
+        let open = view
+            .jobs_on(&key)
+            .find(|(_, job)| job.operation == Some(operation) && job.is_open() && !job.copy);
+        let closed = closed_as_settled(operation, phone, view);
+        if let (Some((job, _)), true) = (open, closed) {
+            find(format!(
+                "{phone}: {operation} counts as settled while its job {job} is open"
+            ));
+        }
+    }
+}
+
+/// Whether the operation is no longer open on the phone.
+fn closed_as_settled(
+    operation: crate::model::id::OperationId,
+    phone: &crate::model::id::PhoneId,
+    view: &View,
+) -> bool {
+    view.durable.operations.get(&operation).is_none_or(|state| {
+        state
+            .position(phone)
+            .is_some_and(|at| matches!(state.phases[at], Phase::Closed(_)))
+    })
+}
+
+/// How long after its request an operation may still begin or end something.
+fn life(intent: &Intent, view: &View) -> Duration {
+    use crate::model::capability::DeadlineClass;
+    let class = view
+        .account_of(&intent.identity)
+        .and_then(|(_, account)| account.capabilities.call(&intent.call))
+        .map_or(DeadlineClass::Settings, |call| call.deadline);
+    let settings = &view.settings;
+    settings.request_life
+        + match class {
+            DeadlineClass::Settings => settings.settings_deadline,
+            DeadlineClass::Apps => settings.apps_deadline,
+            DeadlineClass::Image => settings.image_deadline,
+        }
+}

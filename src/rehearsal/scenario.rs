@@ -1,0 +1,173 @@
+//! What happens in one run.
+//!
+//! Invariants: everything that looks like chance follows from the seed; a scenario is plain data that can be printed and shrunk. Not here: doing it (`run`).
+
+use super::profile::Profile;
+use crate::model::fleet::ProviderKind;
+use crate::model::settings::Settings;
+use crate::model::stamp::Timestamp;
+use crate::sim::faults::Kind;
+use crate::time::delay::hash;
+use std::fmt;
+use std::time::Duration;
+
+/// 2027-01-15T08:00:00Z: where every world begins.
+pub const BEGINNING: Timestamp = Timestamp(1_800_000_000_000);
+
+/// One account of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountPlan {
+    /// Its name.
+    pub name: &'static str,
+    /// Its provider.
+    pub provider: ProviderKind,
+    /// Its phones; three quarters of them are managed.
+    pub phones: u32,
+}
+
+/// One run.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// Decides everything that looks like chance.
+    pub seed: u64,
+    /// The accounts.
+    pub accounts: Vec<AccountPlan>,
+    /// How long things go wrong.
+    pub hours: f64,
+    /// How long nothing may happen after everything is as wished.
+    pub quiet: Duration,
+    /// How often what goes wrong.
+    pub profile: Profile,
+    /// How often the manifests are edited while things go wrong.
+    pub editions: u32,
+    /// What happens at points of the run, whatever the rates say.
+    pub mischief: Vec<(Point, Mischief)>,
+    /// The numbers.
+    pub settings: Settings,
+    /// Whether people read the log too: slower, and secrets are looked for in it.
+    pub logged: bool,
+}
+
+/// A point of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Point {
+    /// The request of this number leaves (counted from 1).
+    Request(u64),
+    /// The journal is written for this time (counted from 1).
+    Write(u64),
+}
+
+/// What happens at a point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mischief {
+    /// The connection is refused.
+    Refused,
+    /// The request is lost on its way.
+    RequestLost,
+    /// The request arrives so much later, in seconds.
+    Delayed(u32),
+    /// A proxy sends the request twice; the copy arrives so much later, in seconds.
+    Doubled(u32),
+    /// A fault of the vendor's: answers lost, garbled, HTML, 429, 5xx, pages cut, doubled, emptied, jobs that fail or hang.
+    Vendor(Kind),
+    /// The process dies before the request leaves, or before anything is written.
+    CrashBefore,
+    /// The process dies when the request has left, or when everything is written and before that is known.
+    CrashAfter,
+    /// The process dies when the answer is there.
+    CrashOnAnswer,
+    /// The process is asked to end.
+    Stop,
+    /// The manifests are changed.
+    Edit,
+    /// The manifests are changed to something wrong.
+    BadEdit,
+    /// The disk is full.
+    DiskFull,
+    /// Writing fails at the last moment: it may be on disk or not.
+    SyncFails,
+}
+
+impl Default for Scenario {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            accounts: vec![AccountPlan {
+                name: "lab",
+                provider: ProviderKind::ArmCloud,
+                phones: 100,
+            }],
+            hours: 1.0,
+            quiet: Duration::from_secs(3_600),
+            profile: Profile::default(),
+            editions: 2,
+            mischief: Vec::new(),
+            settings: Settings::default(),
+            logged: false,
+        }
+    }
+}
+
+impl Scenario {
+    /// The same with another seed.
+    pub fn with_seed(&self, seed: u64) -> Self {
+        Self {
+            seed,
+            ..self.clone()
+        }
+    }
+
+    /// A number from 0 to below `below` that depends on the seed and on what it is for.
+    pub(super) fn draw(&self, purpose: &str, number: u64, below: u64) -> u64 {
+        hash(purpose, number, self.seed) % below.max(1)
+    }
+
+    /// How long things go wrong.
+    pub(super) fn span(&self) -> Duration {
+        Duration::from_secs_f64((self.hours * 3_600.0).clamp(0.0, 1e9))
+    }
+
+    /// Moments at which something happens about so often an hour, while things go wrong: a number and when.
+    pub(super) fn moments(&self, purpose: &str, per_hour: f64) -> Vec<(u64, Timestamp)> {
+        let span = u64::try_from(self.span().as_millis()).unwrap_or(0);
+        let expected = per_hour * self.hours;
+        let whole = expected.floor();
+        let more = share(self.draw(purpose, u64::MAX, 1 << 32)) < expected - whole;
+        let mut count = 0;
+        while f64::from(count) < whole {
+            count += 1;
+        }
+        count += u32::from(more);
+        let mut moments: Vec<(u64, Timestamp)> = (0..u64::from(count))
+            .map(|number| {
+                let after = self.draw(purpose, number, span);
+                (number, BEGINNING.after(Duration::from_millis(after)))
+            })
+            .collect();
+        moments.sort_unstable_by_key(|(number, at)| (*at, *number));
+        moments
+    }
+}
+
+/// A 32-bit number as a share of one.
+fn share(number: u64) -> f64 {
+    f64::from(u32::try_from(number).unwrap_or(u32::MAX)) / f64::from(u32::MAX)
+}
+
+impl fmt::Display for Scenario {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "seed {}", self.seed)?;
+        for account in &self.accounts {
+            write!(f, ", {} {} phones", account.phones, account.provider)?;
+        }
+        write!(
+            f,
+            ", {} h, {} editions, faults {}",
+            self.hours, self.editions, self.profile
+        )?;
+        for (point, mischief) in &self.mischief {
+            write!(f, ", {mischief:?} at {point:?}")?;
+        }
+        Ok(())
+    }
+}

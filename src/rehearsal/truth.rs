@@ -1,0 +1,91 @@
+//! Whether a phone of the world is as wished.
+//!
+//! Invariants: asked of the world itself, never of an answer; `None` where the world cannot tell. Not here: what is wished (`text`).
+
+use crate::model::attribute::Attribute;
+use crate::model::canonical::compare_versions;
+use crate::model::id::{AccountName, PhoneKey};
+use crate::model::value::{AppWish, ImageTarget, Proxy, Value, VersionWish, Wish};
+use crate::sim::Simulator;
+use crate::sim::phone::Phone;
+use std::collections::BTreeMap;
+
+/// The worlds.
+#[derive(Clone)]
+pub(super) struct Truth {
+    pub(super) worlds: BTreeMap<AccountName, Simulator>,
+}
+
+impl Truth {
+    /// Whether the phone is as wished; `None`: the phone is not there, or nothing tells.
+    pub(super) fn holds(&self, key: &PhoneKey, attribute: &Attribute, wish: &Wish) -> Option<bool> {
+        let world = self.worlds.get(&key.account)?;
+        world.change(|world| {
+            let phone = world.phone(key.phone.as_str())?;
+            phone_holds(phone, attribute, wish)
+        })
+    }
+}
+
+fn phone_holds(phone: &Phone, attribute: &Attribute, wish: &Wish) -> Option<bool> {
+    let Wish::Set(value) = wish else { return None };
+    Some(match (attribute, value) {
+        (Attribute::Timezone, Value::Text(text)) => phone.timezone == *text,
+        (Attribute::Language, Value::Text(text)) => phone.language == *text,
+        (Attribute::Property(name), Value::Text(text)) => {
+            phone.property(name).as_deref() == Some(text.as_str())
+        }
+        (Attribute::Setting(name), Value::Text(text)) => {
+            phone.setting(name).as_deref() == Some(text.as_str())
+        }
+        (Attribute::Image, Value::Image(image)) => match &image.target {
+            ImageTarget::Id(id) => phone.image.id == *id,
+            ImageTarget::Version(version) => phone.image.version == *version,
+        },
+        (Attribute::Proxy, Value::Proxy(proxy)) => match (&**proxy, phone.proxy.as_deref()) {
+            (Proxy::Direct, None) => true,
+            (Proxy::Via(wanted), Some(set)) => set.host == wanted.host && set.port == wanted.port,
+            (Proxy::Direct, Some(_)) | (Proxy::Via(_), None) => false,
+        },
+        (Attribute::Adb, Value::Flag(on)) => phone.adb == *on,
+        (Attribute::App(package), Value::App(app)) => app_holds(phone, package.as_str(), app),
+        _ => return None,
+    })
+}
+
+fn app_holds(phone: &Phone, package: &str, wish: &AppWish) -> bool {
+    let installed = phone.app(package);
+    match wish {
+        AppWish::Absent => installed.is_none_or(|app| app.system),
+        AppWish::Present { version, .. } => installed.is_some_and(|app| match version {
+            VersionWish::Any => true,
+            VersionWish::NameExact(name) => app.version_name == *name,
+            VersionWish::NameAtLeast(name) => compare_versions(&app.version_name, name).is_ge(),
+            VersionWish::CodeExact(code) => app.version_code == *code,
+            VersionWish::CodeAtLeast(code) => app.version_code >= *code,
+        }),
+    }
+}
+
+/// Everything on a phone that a client could touch, as text: equal before and after where nobody may touch it.
+pub(super) fn fingerprint(phone: &Phone) -> String {
+    let apps: Vec<String> = phone
+        .apps
+        .iter()
+        .map(|app| format!("{} {}", app.package, app.version_name))
+        .collect();
+    format!(
+        "{} {} {} {:?} {:?} {:?} {:?} {:?} {:?} {} {:?}",
+        phone.image.id,
+        phone.timezone,
+        phone.language,
+        phone.kept,
+        phone.live,
+        phone.settings,
+        phone.proxy,
+        phone.location,
+        phone.bandwidth,
+        phone.adb,
+        apps
+    )
+}

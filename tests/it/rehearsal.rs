@@ -1,0 +1,73 @@
+//! The fleet in virtual time: runs in which nothing goes wrong, and runs in which everything does, end as they should.
+//!
+//! Invariants: a failing run prints the scenario that gives it again. Not here: planted bugs (`planted`), long runs (`phonefleet soak`).
+
+use phonefleet::model::fleet::ProviderKind;
+use phonefleet::rehearsal::profile::Profile;
+use phonefleet::rehearsal::run::{Outcome, run, run_twice};
+use phonefleet::rehearsal::scenario::{AccountPlan, Scenario};
+use phonefleet::rehearsal::seam::Seams;
+use std::time::Duration;
+
+fn scenario(seed: u64, phones: u32, hours: f64, profile: &str) -> Scenario {
+    Scenario {
+        seed,
+        accounts: vec![AccountPlan {
+            name: "lab",
+            provider: ProviderKind::ArmCloud,
+            phones,
+        }],
+        hours,
+        profile: Profile::parse(profile).unwrap(),
+        quiet: Duration::from_secs(1_800),
+        ..Scenario::default()
+    }
+}
+
+fn told(scenario: &Scenario, outcome: &Outcome) -> String {
+    let violations: Vec<String> = outcome.violations.iter().map(ToString::to_string).collect();
+    format!("{scenario}\n{}\n{outcome:?}", violations.join("\n"))
+}
+
+#[test]
+fn without_faults_everything_becomes_as_wished_and_stays() {
+    let scenario = scenario(1, 40, 0.5, "none");
+    let outcome = run(&scenario);
+    assert!(
+        outcome.violations.is_empty(),
+        "{}",
+        told(&scenario, &outcome)
+    );
+    assert_eq!((outcome.waiting, outcome.crashes), (0, 0));
+    assert!(outcome.jobs > 100, "{}", told(&scenario, &outcome));
+}
+
+#[test]
+fn one_seed_gives_one_trace() {
+    for seed in [3, 4] {
+        let scenario = scenario(seed, 12, 0.3, "all");
+        let outcome = run_twice(&scenario, &Seams::default());
+        assert!(
+            outcome.violations.is_empty(),
+            "{}",
+            told(&scenario, &outcome)
+        );
+    }
+    let traces = [3, 4].map(|seed| run(&scenario(seed, 12, 0.3, "all")).trace);
+    assert_ne!(traces[0], traces[1], "another seed is another run");
+}
+
+#[test]
+fn whatever_goes_wrong_every_invariant_holds() {
+    for profile in ["network", "vendor", "crash", "world", "all"] {
+        for seed in 0..4 {
+            let scenario = scenario(seed, 16, 1.0, profile);
+            let outcome = run(&scenario);
+            assert!(
+                outcome.violations.is_empty(),
+                "{}",
+                told(&scenario, &outcome)
+            );
+        }
+    }
+}
