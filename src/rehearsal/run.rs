@@ -317,6 +317,7 @@ impl Run {
             return;
         }
         self.count_circles();
+        self.end_early();
         for told in life.told() {
             match told {
                 Mischief::Stop => self.disturb(Disturbance::Stop).await,
@@ -333,6 +334,16 @@ impl Run {
                 | Mischief::DiskFull
                 | Mischief::SyncFails => {}
             }
+        }
+    }
+
+    /// What was looked for is found: nothing more is to be learned.
+    fn end_early(&mut self) {
+        let wanted = &self.scenario.ends_at;
+        if !wanted.is_empty() {
+            let monitor = self.network.monitor();
+            let found = |of: &Invariant| monitor.violations.iter().any(|v| v.invariant == *of);
+            self.hopeless |= wanted.iter().any(found);
         }
     }
 

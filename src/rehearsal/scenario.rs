@@ -2,6 +2,7 @@
 //!
 //! Invariants: everything that looks like chance follows from the seed; a scenario is plain data that can be printed and shrunk. Not here: doing it (`run`).
 
+use super::invariant::Invariant;
 use super::profile::Profile;
 use crate::model::fleet::ProviderKind;
 use crate::model::settings::Settings;
@@ -42,10 +43,10 @@ pub struct Scenario {
     pub editions: u32,
     /// What happens at points of the run, whatever the rates say.
     pub mischief: Vec<(Point, Mischief)>,
+    /// The run ends as soon as one of these is broken.
+    pub ends_at: Vec<Invariant>,
     /// The numbers.
     pub settings: Settings,
-    /// Whether people read the log too: slower, and secrets are looked for in it.
-    pub logged: bool,
 }
 
 /// A point of a run.
@@ -102,8 +103,8 @@ impl Default for Scenario {
             profile: Profile::default(),
             editions: 2,
             mischief: Vec::new(),
+            ends_at: Vec::new(),
             settings: Settings::default(),
-            logged: false,
         }
     }
 }

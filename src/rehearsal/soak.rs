@@ -159,10 +159,10 @@ fn candidates(scenario: &Scenario) -> Vec<Scenario> {
         other.editions = 0;
         all.push(other);
     }
-    if scenario.accounts.iter().any(|account| account.phones > 2) {
+    if scenario.accounts.iter().any(|account| account.phones > 4) {
         let mut other = scenario.clone();
         for account in &mut other.accounts {
-            account.phones = account.phones.div_ceil(2).max(2);
+            account.phones = account.phones.div_ceil(2).max(4);
         }
         all.push(other);
     }

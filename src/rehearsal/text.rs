@@ -105,9 +105,12 @@ fn group(
     } else {
         "absent".to_owned()
     };
+    let exclude = match excluded {
+        [] => String::new(),
+        some => format!("    exclude: [{}]\n", some.join(", ")),
+    };
     let mut part = format!(
-        "apiVersion: phonefleet/v1alpha1\nkind: Group\nmetadata: {{ name: all-{name} }}\nspec:\n  phones:\n    accounts: [{name}]\n    exclude: [{excluded}]\n  allow: [restart]\n  desired:\n    timezone: {zone}\n    language: {language}\n    proxy: {{ mode: proxy, protocol: socks5, host: proxy-{edition}.example.net, port: 1080, username: qa, password: {{ env: PROXY_PASSWORD }} }}\n    properties: {{ persist.sys.fleet.ring: \"{edition}\", ro.product.model: {model} }}\n    image: {{ id: {image}, wipeData: false }}\n    apps:\n      com.example.maps: {maps}\n      com.example.chat: {{ app: chat-{name} }}\n      com.bad.game: absent\n",
-        excluded = excluded.join(", "),
+        "apiVersion: phonefleet/v1alpha1\nkind: Group\nmetadata: {{ name: all-{name} }}\nspec:\n  phones:\n    accounts: [{name}]\n{exclude}  allow: [restart]\n  desired:\n    timezone: {zone}\n    language: {language}\n    proxy: {{ mode: proxy, protocol: socks5, host: proxy-{edition}.example.net, port: 1080, username: qa, password: {{ env: PROXY_PASSWORD }} }}\n    properties: {{ persist.sys.fleet.ring: \"{edition}\", ro.product.model: {model} }}\n    image: {{ id: {image}, wipeData: false }}\n    apps:\n      com.example.maps: {maps}\n      com.example.chat: {{ app: chat-{name} }}\n      com.bad.game: absent\n",
         zone = pick("zone", &ZONES),
         language = pick("language", &LANGUAGES),
         model = pick("model", &MODELS),
