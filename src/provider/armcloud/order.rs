@@ -5,7 +5,8 @@
 
 use super::answer::{our_bug, refused};
 use super::flavour::{Action, Flavour, Route};
-use super::table::COMMANDS;
+use super::rows::LISTED_READ_ONLY;
+use super::table::{COMMANDS, SHARES};
 use super::wire::{
     AppOnPads, AppsRequest, AsyncCmdRequest, GpsInjectInfoRequest, NamedValue,
     OpenOnlineAdbRequest, PackageRequest, ProxySetRequest, ReplaceByCountryRequest, Scalar,
@@ -171,7 +172,15 @@ pub(super) fn refuses(
     _source: Option<&AppSource>,
 ) -> Option<String> {
     match (attribute, wish) {
-        (Attribute::Setting(_), _) => shell::refuses(attribute, wish, None, &COMMANDS),
+        (Attribute::Setting(_), _) => {
+            shell::refuses_sharing(attribute, wish, None, &COMMANDS, SHARES)
+        }
+        (Attribute::Running(_), _) => shell::refuses_reading(attribute, &COMMANDS, SHARES),
+        (Attribute::Property(name), _)
+            if name.starts_with("ro.") && !LISTED_READ_ONLY.contains(&name.as_str()) =>
+        {
+            shell::refuses_reading(attribute, &COMMANDS, SHARES)
+        }
         (Attribute::Language, Wish::Set(Value::Text(tag))) => {
             language_and_country(tag).is_none().then(|| {
                 let mut parts = tag.split('-');

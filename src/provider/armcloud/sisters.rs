@@ -9,7 +9,7 @@ use super::rows::{
     READ_ONLY_LISTED, RUNNING, SETTING, SETTING_SECURE, SETTING_SYSTEM, SIM, SIM_COUNTRY, TIMEZONE,
     VENDOR_SETTING,
 };
-use super::table::{CATALOGUE_ROWS, KEYS, LISTING_ROWS, a_call, a_read, call};
+use super::table::{CATALOGUE_ROWS, KEYS, LISTING_ROWS, SHARES, a_call, a_read, call};
 use crate::model::capability::{
     Call, Capabilities, Capability, DeadlineClass, Limits, ReadCall, Refuses, Write,
 };
@@ -93,7 +93,7 @@ const CALLS: &[Call] = &[
     a_call(call::START, 100, 15, DeadlineClass::Apps),
     a_call(call::STOP, 100, 15, DeadlineClass::Apps),
     Call {
-        max_attributes: 16,
+        max_attributes: SHARES.writes,
         ..a_call(call::COMMAND, 100, 3, DeadlineClass::Settings)
     },
 ];
@@ -103,6 +103,7 @@ const READS: &[ReadCall] = &[
     a_read(ReadKind::Properties, 200),
     a_read(ReadKind::Apps, 100),
     ReadCall {
+        max_attributes: SHARES.reads,
         job: true,
         ..a_read(ReadKind::Shell, 100)
     },

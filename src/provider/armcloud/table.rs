@@ -15,7 +15,7 @@ use crate::model::capability::{
 };
 use crate::model::fleet::ProviderKind;
 use crate::model::observed::ReadKind;
-use crate::provider::shell::{Bounds, Charset};
+use crate::provider::shell::{Bounds, Charset, Shares};
 use std::time::Duration;
 
 /// Names of the calls that change phones, as the vendor writes them.
@@ -52,6 +52,12 @@ pub(super) const COMMANDS: Bounds = Bounds {
     bytes: 4096,
     charset: Charset::Any,
     joins: true,
+};
+
+/// How many attributes share a script, at most.
+pub(super) const SHARES: Shares = Shares {
+    writes: 8,
+    reads: 24,
 };
 
 /// Rows of a page of `infos`.
@@ -128,7 +134,7 @@ const CALLS: &[Call] = &[
     a_call(call::START, 100, 15, DeadlineClass::Apps),
     a_call(call::STOP, 100, 15, DeadlineClass::Apps),
     Call {
-        max_attributes: 16,
+        max_attributes: SHARES.writes,
         ..a_call(call::COMMAND, 100, 3, DeadlineClass::Settings)
     },
 ];
@@ -149,6 +155,7 @@ const READS: &[ReadCall] = &[
     a_read(ReadKind::Properties, 200),
     a_read(ReadKind::Apps, 100),
     ReadCall {
+        max_attributes: SHARES.reads,
         job: true,
         ..a_read(ReadKind::Shell, 100)
     },

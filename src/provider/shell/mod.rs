@@ -42,6 +42,15 @@ pub enum Charset {
     Plain,
 }
 
+/// How many attributes may share one script, as the vendor's capability table says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shares {
+    /// `max_attributes` of the command call.
+    pub writes: u32,
+    /// `max_attributes` of the read by shell.
+    pub reads: u32,
+}
+
 /// What the output of a read script told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Told {
@@ -149,6 +158,46 @@ pub fn refuses(
     let longest = script.len().max(read::longest(attribute, bounds));
     (longest > bounds.bytes).then(|| too_long(longest, bounds))
 }
+
+/// As [`refuses`], and so that whatever shares a script with it fits too: no script of several attributes that pass here is too long.
+pub fn refuses_sharing(
+    attribute: &Attribute,
+    wish: &Wish,
+    source: Option<&AppSource>,
+    bounds: &Bounds,
+    shares: Shares,
+) -> Option<String> {
+    let reason = refuses(attribute, wish, source, bounds);
+    // An app that comes in has a script of its own.
+    if reason.is_some() || source.is_some() {
+        return reason;
+    }
+    let write = [(attribute.clone(), wish.clone())];
+    let written = write::script(&write, None, bounds).map_or(0, |script| script.len() + GAP);
+    crowds(written, bounds.bytes, shares.writes)
+        .or_else(|| refuses_reading(attribute, bounds, shares))
+}
+
+/// Why this attribute cannot be read by a command that others share; `None` if it can. For attributes that are read by shell and written in another way.
+pub fn refuses_reading(attribute: &Attribute, bounds: &Bounds, shares: Shares) -> Option<String> {
+    match read::marginal(attribute, bounds) {
+        Ok(long) => crowds(long, bounds.bytes.saturating_sub(read::BASE), shares.reads),
+        Err(problem) => Some(problem.to_string()),
+    }
+}
+
+/// Why a command of this length leaves too little for the others of its script.
+fn crowds(long: usize, bytes: usize, among: u32) -> Option<String> {
+    let room = bytes / usize::try_from(among.max(1)).unwrap_or(usize::MAX);
+    (long > room).then(|| {
+        format!(
+            "its command is {long} bytes long, and each of the {among} that may share a script has {room}"
+        )
+    })
+}
+
+/// What stands between two commands.
+const GAP: usize = "; ".len();
 
 fn too_long(bytes: usize, bounds: &Bounds) -> String {
     format!(

@@ -56,6 +56,19 @@ pub(super) fn longest(attribute: &Attribute, bounds: &Bounds) -> usize {
     script(std::slice::from_ref(attribute), bounds).map_or(0, |script| script.len())
 }
 
+/// Bytes of a script beside the attributes' own: the lists of apps, and the last marker.
+pub(super) const BASE: usize = 256;
+
+/// Bytes that this attribute adds to a script of less than 1,000 attributes; what no command reads adds nothing.
+pub(super) fn marginal(attribute: &Attribute, bounds: &Bounds) -> Result<usize, Problem> {
+    let around = "echo ; ; 999".len() + MARKER.len();
+    match command(attribute, bounds) {
+        Ok(command) => Ok(command.len() + around),
+        Err(Problem::Misfit(_)) => Ok(0),
+        Err(problem @ Problem::Unsayable(_)) => Err(problem),
+    }
+}
+
 fn command(attribute: &Attribute, bounds: &Bounds) -> Result<String, Problem> {
     Ok(match attribute {
         Attribute::Property(name) => format!("getprop {}", word::property(name, bounds)?),

@@ -272,6 +272,26 @@ fn what_could_not_be_read_back_is_refused() {
 }
 
 #[test]
+fn a_value_that_leaves_no_room_for_others_is_refused() {
+    let shares = Shares {
+        writes: 8,
+        reads: 24,
+    };
+    let reason = |name: &str, value: &str| {
+        refuses_sharing(&attribute(name), &set(value), None, &ANY, shares)
+    };
+    assert_eq!(reason("setting/global/a", &"x".repeat(400)), None);
+    let reasons = [
+        reason("setting/global/a", &"x".repeat(600)).unwrap(),
+        reason(&format!("setting/global/{}", "k".repeat(200)), "1").unwrap(),
+    ];
+    insta::assert_snapshot!(reasons.join("\n"), @r"
+    its command is 628 bytes long, and each of the 8 that may share a script has 512
+    its command is 246 bytes long, and each of the 24 that may share a script has 160
+    ");
+}
+
+#[test]
 fn an_app_without_a_source_is_not_refused_and_one_from_a_catalogue_is() {
     let maps = attribute("app/com.example.maps");
     assert_eq!(refuses(&maps, &present(), None, &ANY), None);
@@ -438,6 +458,18 @@ proptest! {
                 prop_assert!(by_list || read_script(std::slice::from_ref(&attribute), &bounds).is_ok());
             }
         }
+    }
+
+    #[test]
+    fn what_shares_a_script_fits_into_it(writes in proptest::collection::vec(any_write(), 1..9), many in 0_usize..24) {
+        let shares = Shares { writes: 8, reads: 24 };
+        let fits = |(attribute, wish): &(Attribute, Wish)| refuses_sharing(attribute, wish, None, &ANY, shares).is_none();
+        let writes: Vec<_> = writes.into_iter().filter(fits).collect();
+        prop_assert!(write_script(&writes, None, &ANY).is_ok());
+        let mut reads: Vec<_> = writes.into_iter().map(|(attribute, _)| attribute).collect();
+        reads.extend(std::iter::repeat_n(attribute("app/com.example.an.app.of.some.length"), many));
+        reads.truncate(24);
+        prop_assert!(read_script(&reads, &ANY).is_ok());
     }
 
     #[test]
