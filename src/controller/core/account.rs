@@ -189,7 +189,7 @@ impl AccountState {
             && self.jobs.is_empty()
             && self.searches.is_empty()
             && self.due.iter().all(BTreeMap::is_empty)
-            && self.batches.next_release(|key| self.hold(key)).is_none()
+            && self.batches.is_idle()
     }
 
     /// Something may have been left at the vendor.

@@ -191,6 +191,12 @@ impl Core {
     }
 
     fn order(&mut self, ix: AccountIx, now: Timestamp) -> Option<Work> {
+        let ready = self.ready_order(ix, now)?;
+        Some(self.intend(ix, ready, now))
+    }
+
+    /// The order that may go next, as far as stance, open jobs and batches allow.
+    fn ready_order(&self, ix: AccountIx, now: Timestamp) -> Option<Ready> {
         let account = &self.accounts[ix.0];
         let writes = match self.stance {
             Stance::Apply | Stance::Run => account.warm,
@@ -204,8 +210,7 @@ impl Core {
                 .call(key.payload.call)
                 .map_or(1, |call| account.batch_size(call.max_phones))
         };
-        let ready = account.batches.ready(now, size, |key| account.hold(key))?;
-        Some(self.intend(ix, ready, now))
+        account.batches.ready(now, size, |key| account.hold(key))
     }
 
     /// Journals the intent and makes the order.
@@ -454,6 +459,8 @@ impl Core {
     fn account_wakes(&mut self, ix: AccountIx, now: Timestamp, at: &mut Vec<Timestamp>) {
         let hold = self.read_hold(ix);
         let run = self.stance == Stance::Run;
+        // What may go now and has not gone waits for the budget alone.
+        let ready = self.ready_order(ix, now).is_some();
         let account = &mut self.accounts[ix.0];
         let free = account.next_free(now).max(account.again_at);
         let mut own: Vec<Timestamp> = Vec::new();
@@ -479,6 +486,7 @@ impl Core {
         }
         if account.warm && account.jobs.len() < account.open_jobs_limit() {
             own.extend(account.batches.next_release(|key| account.hold(key)));
+            own.extend(ready.then_some(now));
         }
         for kind in NAMED {
             let (Some(slot), Some(read)) = (kind.slot(), account.setup.capabilities.read(kind))
