@@ -9,6 +9,7 @@ pub mod faults;
 pub mod front;
 mod inprocess;
 mod job;
+pub mod koophone;
 pub mod phone;
 mod rate;
 pub mod report;
@@ -228,13 +229,17 @@ fn receive(world: &mut World, request: &http::Request<Bytes>) -> Handled {
     }
     let surface = surface::of(world.spec.provider);
     world.count_call((surface.call_name)(request));
-    match (surface.class)(request) {
+    let class = (surface.class)(request);
+    match class {
         Some(Class::Read) => world.report.reads += 1,
         Some(Class::Poll) => world.report.polls += 1,
         Some(Class::Mutation) => world.report.mutations += 1,
         None => {}
     }
-    let standing = world.rate.call(world.now);
+    let standing = match class {
+        Some(_) => world.rate.call(world.now),
+        None => world.rate.aside(world.now),
+    };
     if !standing.allowed {
         world.report.throttled += 1;
         return handled(

@@ -55,6 +55,12 @@ impl Rate {
         self.second.standing(now.0, true)
     }
 
+    /// Where the account stands, for a call that these limits are not about.
+    pub(super) fn aside(&mut self, now: Timestamp) -> Standing {
+        self.second.forget(now.0);
+        self.second.standing(now.0, true)
+    }
+
     /// Most calls in any second and in any minute.
     pub(super) fn most(&self) -> (u64, u64) {
         let wide = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);

@@ -5,7 +5,7 @@
 
 use super::rate::Standing;
 use super::world::World;
-use super::{armcloud, zenlayer};
+use super::{armcloud, koophone, zenlayer};
 use crate::model::fleet::ProviderKind;
 use crate::model::stamp::Timestamp;
 use bytes::Bytes;
@@ -32,7 +32,7 @@ pub(super) struct Surface {
     pub(super) credentials: &'static [(&'static str, &'static str)],
     /// The name a call is counted under, as the vendor writes it; unknown ones together.
     pub(super) call_name: fn(&Request) -> &'static str,
-    /// What a call is counted as; `None`: unknown.
+    /// What a call is counted as; `None`: unknown, or another service's, whose limits are its own.
     pub(super) class: fn(&Request) -> Option<Class>,
     /// Answers a request that has arrived, and does what it asks.
     pub(super) answer: fn(&mut World, &Request) -> Response,
@@ -48,6 +48,8 @@ pub(super) enum Desk {
     /// Nothing yet, or nothing ever.
     #[default]
     Empty,
+    /// KooPhone's tasks and tokens.
+    KooPhone(Box<koophone::Desk>),
     /// Zenlayer's stored commands.
     Zenlayer(Box<zenlayer::Store>),
 }
@@ -60,7 +62,7 @@ pub(super) fn of(kind: ProviderKind) -> &'static Surface {
         }
         // Their surfaces register here.
         ProviderKind::Alibaba => &armcloud::SURFACE,
-        ProviderKind::KooPhone => &armcloud::SURFACE,
+        ProviderKind::KooPhone => &koophone::SURFACE,
         ProviderKind::Zenlayer => &zenlayer::SURFACE,
     }
 }

@@ -15,7 +15,7 @@
 use super::account::deadline;
 use super::{AccountIx, CallId, Core, PhoneIx, Work};
 use crate::model::id::{OperationId, PhoneId};
-use crate::model::observed::RunState;
+use crate::model::observed::{ReadKind, RunState};
 use crate::model::operation::{Intent, Phase, PhaseEvent};
 use crate::model::stamp::Timestamp;
 use crate::provider::{CallError, Found};
@@ -44,9 +44,17 @@ impl Core {
         let at = search_at.max(now).after(SEARCHES[0]);
         self.accounts[account.0].searches.insert(operation, (at, 0));
         for phone in phones {
-            if let Some(ix) = self.phone_at(account, phone) {
-                self.dirty.insert(ix);
-            }
+            self.no_command_yet(account, phone, now);
+        }
+    }
+
+    /// A job of ours may run on the phone: a command that reads would be a second one. Readings wait for it.
+    fn no_command_yet(&mut self, account: AccountIx, phone: &PhoneId, now: Timestamp) {
+        let after = now.after(self.settings.read_lag);
+        if let (Some(ix), Some(slot)) = (self.phone_at(account, phone), ReadKind::Shell.slot()) {
+            self.state_mut(ix).read_after[slot] = after;
+            self.accounts[account.0].again.insert(ix);
+            self.dirty.insert(ix);
         }
     }
 

@@ -8,11 +8,12 @@ use super::account::{OpenJob, PageState, Purpose};
 use super::member::Claimed;
 use super::{AccountIx, CallId, Core, PhoneIx, Work};
 use crate::model::attribute::Attribute;
+use crate::model::condition::Reason;
 use crate::model::id::{PhoneId, PhoneKey};
 use crate::model::observed::{Observation, PhoneReading, ReadKind};
 use crate::model::stamp::Timestamp;
 use crate::plan::phone::Catalogue;
-use crate::provider::{CallError, ErrorKind, ReadRequest, RowOutcome, Submission};
+use crate::provider::{Accepted, CallError, ErrorKind, ReadRequest, RowOutcome, Submission};
 use std::time::Duration;
 
 /// How often a phone that told nothing is asked again soon, and waited for.
@@ -388,24 +389,33 @@ impl Core {
                     };
                     self.accounts[call.account.0].follow((job, phone), open);
                 }
-                for phone in &silent {
-                    self.read_over(call.account, phone, ReadKind::Shell);
-                }
-                self.ask_later(
-                    call.account,
-                    &silent,
-                    ReadKind::Shell,
-                    self.settings.read_lag,
-                    now,
-                );
+                self.untold(call.account, &silent, now);
             }
             Err(error) => {
-                for phone in request.phones.iter() {
-                    self.read_over(call.account, phone, ReadKind::Shell);
+                match error.accepted {
+                    Accepted::Maybe => self.untold(call.account, &request.phones, now),
+                    Accepted::No => {
+                        for phone in request.phones.iter() {
+                            self.read_over(call.account, phone, ReadKind::Shell);
+                        }
+                    }
                 }
                 self.read_failed(call.account, &request, &error, now);
             }
         }
+    }
+
+    /// A command that reads may run on these phones, and its job is not known: nothing is started there until it must be over.
+    fn untold(&mut self, account: AccountIx, phones: &[PhoneId], now: Timestamp) {
+        let wait = self.settings.read_lag;
+        for phone in phones {
+            self.read_over(account, phone, ReadKind::Shell);
+            if let Some(ix) = self.phone_at(account, phone) {
+                self.state_mut(ix).hold = Some((now.after(wait), Reason::Busy));
+                self.look_again(ix, now.after(wait));
+            }
+        }
+        self.ask_later(account, phones, ReadKind::Shell, wait, now);
     }
 
     /// Something was cleared away at the vendor, or could not be: then with the next round.

@@ -224,6 +224,10 @@ impl Core {
                 .batches
                 .set(phone, Standing::default(), now);
             if let Some(member) = self.phone_at(ix, phone) {
+                // What is read beside a job of ours tells nothing that lasts, and a command that reads would be a second job on the phone.
+                for due in &mut self.accounts[ix.0].due {
+                    due.remove(&member);
+                }
                 self.note_correction(member, &ready.key, now);
                 if !ready.key.costs.is_live() {
                     self.note_spending(member, phone, ready.key.costs, now);

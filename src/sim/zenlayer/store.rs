@@ -79,9 +79,10 @@ pub(super) fn of(world: &mut World) -> &mut Store {
 
 /// The runs that are remembered, the oldest first.
 pub(super) fn runs(world: &World) -> impl DoubleEndedIterator<Item = &Run> {
-    let store = match &world.desk {
-        Desk::Zenlayer(store) => Some(store),
-        Desk::Empty => None,
+    let store = if let Desk::Zenlayer(store) = &world.desk {
+        Some(store)
+    } else {
+        None
     };
     store.into_iter().flat_map(|store| &store.runs)
 }

@@ -3,6 +3,7 @@
 mod answers;
 mod orders;
 mod reads;
+mod simulated;
 mod tokens;
 
 use super::KooPhone;
@@ -44,7 +45,7 @@ impl Transport for Script {
 }
 
 /// A clock that stands where it is put.
-pub(super) struct Hands(AtomicI64);
+pub(super) struct Hands(pub(super) AtomicI64);
 
 impl Clock for Hands {
     fn now(&self) -> Timestamp {
