@@ -39,6 +39,8 @@ pub(super) struct AccountState {
     pub(super) gate: Option<(Reason, Timestamp, String)>,
     /// Failures in a row of whole calls, and the last of them.
     pub(super) failures: u32,
+    /// When the last of them was noticed.
+    pub(super) failed_at: Timestamp,
     pub(super) last_error: Option<crate::provider::CallError>,
     /// No call before this moment (the last one failed as a whole).
     pub(super) again_at: Timestamp,
@@ -143,6 +145,7 @@ impl AccountState {
             polls: BTreeSet::new(),
             gate: None,
             failures: 0,
+            failed_at: Timestamp::default(),
             last_error: None,
             again_at: Timestamp::default(),
             cannot_look: false,

@@ -54,7 +54,7 @@ impl Core {
                         .collect(),
                     now,
                 );
-                let wait = self.account_fails(call.account, &error, now);
+                let wait = self.account_fails(call.account, &error, call.sent_at, now);
                 match error.accepted {
                     Accepted::No => self.refused_whole(call.account, &order, &error, now),
                     Accepted::Maybe => {
@@ -280,7 +280,7 @@ impl Core {
                 );
             }
             Err(error) => {
-                self.account_fails(call.account, &error, now);
+                self.account_fails(call.account, &error, call.sent_at, now);
             }
         }
         let mut moves = Moves::new();

@@ -139,7 +139,7 @@ impl Core {
                 self.search_again(call.account, operation, now);
             }
             Err(error) => {
-                self.account_fails(call.account, &error, now);
+                self.account_fails(call.account, &error, call.sent_at, now);
                 self.search_again(call.account, operation, now);
             }
         }

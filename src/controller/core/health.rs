@@ -11,15 +11,18 @@ use crate::time::delay::backoff;
 use std::time::Duration;
 
 impl Core {
-    /// A whole call of the account failed. Gives the time to wait before the same is tried again.
+    /// A whole call of the account failed that was sent then. Gives the time to wait before the same is tried again. Calls that were under way together fail
+    /// together: they count as one failure.
     pub(super) fn account_fails(
         &mut self,
         ix: AccountIx,
         error: &CallError,
+        sent_at: Timestamp,
         now: Timestamp,
     ) -> Duration {
         let settings = &self.settings;
         let account = &mut self.accounts[ix.0];
+        let another = u32::from(account.failures == 0 || sent_at >= account.failed_at);
         account.last_error = Some(error.clone());
         let gate_before = account.gate.is_some();
         let name = account.setup.name.as_str();
@@ -31,7 +34,7 @@ impl Core {
                 return Duration::from_millis(1);
             }
             ErrorKind::Unauthorised => {
-                account.failures += 1;
+                account.failures += another;
                 let wait = backoff(
                     settings.quarantine_first,
                     settings.quarantine_most,
@@ -47,7 +50,7 @@ impl Core {
                 wait
             }
             ErrorKind::Transient | ErrorKind::Malformed => {
-                account.failures += 1;
+                account.failures += another;
                 let wait = backoff(
                     settings.retry_first,
                     settings.retry_most,
@@ -68,6 +71,9 @@ impl Core {
         };
         if pause {
             account.again_at = now.after(wait);
+        }
+        if pause && another > 0 {
+            account.failed_at = now;
         }
         if account.gate.is_some() && !gate_before {
             self.dirty_account(ix);

@@ -76,7 +76,7 @@ impl Core {
                     }
                 }
             }
-            Err(error) => self.read_failed(call.account, &request, &error, now),
+            Err(error) => self.read_failed((call.account, call.sent_at), &request, &error, now),
         }
     }
 
@@ -307,13 +307,13 @@ impl Core {
 
     fn read_failed(
         &mut self,
-        ix: AccountIx,
+        (ix, sent_at): (AccountIx, Timestamp),
         request: &ReadRequest,
         error: &CallError,
         now: Timestamp,
     ) {
         tracing::warn!(account = %self.accounts[ix.0].setup.name, kind = ?request.kind, %error, "A read failed");
-        let wait = self.account_fails(ix, error, now);
+        let wait = self.account_fails(ix, error, sent_at, now);
         match request.kind {
             ReadKind::Listing => {
                 let listing = &mut self.accounts[ix.0].listing;
@@ -400,7 +400,7 @@ impl Core {
                         }
                     }
                 }
-                self.read_failed(call.account, &request, &error, now);
+                self.read_failed((call.account, call.sent_at), &request, &error, now);
             }
         }
     }
@@ -433,7 +433,7 @@ impl Core {
             Err(error) => {
                 let account = &self.accounts[call.account.0].setup.name;
                 tracing::warn!(%account, %error, "What is left at the vendor could not be cleared away");
-                self.account_fails(call.account, &error, now);
+                self.account_fails(call.account, &error, call.sent_at, now);
             }
         }
     }
