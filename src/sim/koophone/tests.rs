@@ -49,7 +49,7 @@ fn answered(sim: &Simulator, request: &Request, now: Timestamp) -> (u16, http::H
             let body = serde_json::from_slice(answer.body()).unwrap();
             (answer.status().as_u16(), answer.headers().clone(), body)
         }
-        Outcome::Refused | Outcome::Lost => panic!("no answer"),
+        Outcome::Refused | Outcome::Lost | Outcome::Endless => panic!("no answer"),
     }
 }
 
