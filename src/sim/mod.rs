@@ -31,10 +31,11 @@ use crate::time::delay::jitter;
 use bytes::Bytes;
 use course::Due;
 use faults::Kind;
+use rate::Standing;
 use smol_str::SmolStr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use surface::Class;
+use surface::{Class, Surface};
 use world::World;
 
 /// How long a silent loss keeps a client waiting at most.
@@ -215,6 +216,18 @@ impl Simulator {
     }
 }
 
+/// Counts a call, and says where the account stands with its limits.
+fn counted(world: &mut World, surface: &Surface, request: &http::Request<Bytes>) -> Standing {
+    world.count_call((surface.call_name)(request));
+    match (surface.class)(request) {
+        Some(Class::Read) => world.report.reads += 1,
+        Some(Class::Poll) => world.report.polls += 1,
+        Some(Class::Mutation) => world.report.mutations += 1,
+        None => return world.rate.aside(world.now),
+    }
+    world.rate.call(world.now)
+}
+
 /// A request arrives: what the network and the vendor's front do with it.
 fn receive(world: &mut World, request: &http::Request<Bytes>) -> Handled {
     let number = world.call;
@@ -228,18 +241,7 @@ fn receive(world: &mut World, request: &http::Request<Bytes>) -> Handled {
         return handled(delay, Outcome::Refused);
     }
     let surface = surface::of(world.spec.provider);
-    world.count_call((surface.call_name)(request));
-    let class = (surface.class)(request);
-    match class {
-        Some(Class::Read) => world.report.reads += 1,
-        Some(Class::Poll) => world.report.polls += 1,
-        Some(Class::Mutation) => world.report.mutations += 1,
-        None => {}
-    }
-    let standing = match class {
-        Some(_) => world.rate.call(world.now),
-        None => world.rate.aside(world.now),
-    };
+    let standing = counted(world, surface, request);
     if !standing.allowed {
         world.report.throttled += 1;
         return handled(
