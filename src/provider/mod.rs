@@ -3,6 +3,7 @@
 //! Invariants: an adapter never waits or repeats, it makes one call and says what came of it; every error says whether the vendor can have accepted
 //! anything; vendors' JSON never leaves an adapter. Not here: when to call (`controller`), what to call (`plan`).
 
+pub mod alibaba;
 pub mod armcloud;
 mod asked;
 mod drift;

@@ -1,6 +1,6 @@
 //! The registry: one line a vendor. Invariants: every provider kind is answered. Not here: what a vendor can do.
 
-use super::{Provider, armcloud, koophone, zenlayer};
+use super::{Provider, alibaba, armcloud, koophone, zenlayer};
 use crate::model::capability::Capabilities;
 use crate::model::fleet::{Account, ProviderKind};
 use crate::secret::{SecretError, Secrets};
@@ -62,9 +62,9 @@ pub fn capabilities(kind: ProviderKind) -> Option<&'static Capabilities> {
         ProviderKind::ArmCloud | ProviderKind::VmosCloud | ProviderKind::VsPhone => {
             armcloud::capabilities(kind)
         }
+        ProviderKind::Alibaba => Some(alibaba::capabilities()),
         ProviderKind::KooPhone => Some(koophone::capabilities()),
         ProviderKind::Zenlayer => Some(zenlayer::capabilities()),
-        ProviderKind::Alibaba => None,
     }
 }
 
@@ -77,8 +77,8 @@ pub fn open(account: &Account, outfit: Outfit) -> Result<Arc<dyn Provider>, Open
         ProviderKind::ArmCloud | ProviderKind::VmosCloud | ProviderKind::VsPhone => {
             Ok(Arc::new(armcloud::ArmCloud::open(account, outfit)?))
         }
+        ProviderKind::Alibaba => Ok(Arc::new(alibaba::Alibaba::open(account, outfit)?)),
         ProviderKind::KooPhone => Ok(Arc::new(koophone::KooPhone::open(account, outfit)?)),
         ProviderKind::Zenlayer => Ok(Arc::new(zenlayer::Zenlayer::open(account, outfit)?)),
-        kind @ ProviderKind::Alibaba => Err(OpenError::Unsupported(kind)),
     }
 }

@@ -230,15 +230,19 @@ impl World {
             Fate::Honest | Fate::Fails | Fate::NoEffect => drawn,
             Fate::FailsDone | Fate::Twice | Fate::Reverts | Fate::Lags => Fate::Honest,
         };
-        let good = match fate {
-            Fate::Honest => self.at(index).ready() && work.carry_out(self.at_mut(index)).is_ok(),
-            Fate::NoEffect => true,
-            Fate::Fails
+        let (good, ended) = match fate {
+            Fate::Honest if self.at(index).ready() => match work.carry_out(self.at_mut(index)) {
+                Ok(ran) => (true, ran.map(Ended::Ran)),
+                Err(why) => (false, Some(Ended::Because(why))),
+            },
+            Fate::NoEffect => (true, None),
+            Fate::Honest
+            | Fate::Fails
             | Fate::Hangs { .. }
             | Fate::FailsDone
             | Fate::Twice
             | Fate::Reverts
-            | Fate::Lags => false,
+            | Fate::Lags => (false, None),
         };
         self.jobs.push_back(Job {
             phone: index,
@@ -258,7 +262,7 @@ impl World {
             State::Failed
         };
         self.tell_end(id, state, good && fate == Fate::Honest);
-        self.conclude(id, state, None);
+        self.conclude(id, state, ended);
         (id, good)
     }
 

@@ -3,6 +3,7 @@
 //! Invariants: what a surface answers follows from the world, the request and the time; the world acts when a request arrives, whether or not anyone waits for
 //! the answer; it shares no mapping with the adapters, so their mistakes show. Not here: anything of the program under test.
 
+pub mod alibaba;
 pub mod armcloud;
 mod course;
 pub mod faults;

@@ -5,7 +5,7 @@
 
 use super::rate::Standing;
 use super::world::World;
-use super::{armcloud, koophone, zenlayer};
+use super::{alibaba, armcloud, koophone, zenlayer};
 use crate::model::fleet::ProviderKind;
 use crate::model::stamp::Timestamp;
 use bytes::Bytes;
@@ -50,6 +50,8 @@ pub(super) enum Desk {
     Empty,
     /// KooPhone's tasks and tokens.
     KooPhone(Box<koophone::Desk>),
+    /// Alibaba's nonces and batches of tasks.
+    Alibaba(Box<alibaba::Books>),
     /// Zenlayer's stored commands.
     Zenlayer(Box<zenlayer::Store>),
 }
@@ -60,8 +62,7 @@ pub(super) fn of(kind: ProviderKind) -> &'static Surface {
         ProviderKind::ArmCloud | ProviderKind::VmosCloud | ProviderKind::VsPhone => {
             &armcloud::SURFACE
         }
-        // Their surfaces register here.
-        ProviderKind::Alibaba => &armcloud::SURFACE,
+        ProviderKind::Alibaba => &alibaba::SURFACE,
         ProviderKind::KooPhone => &koophone::SURFACE,
         ProviderKind::Zenlayer => &zenlayer::SURFACE,
     }

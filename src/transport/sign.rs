@@ -47,6 +47,32 @@ pub fn compact_utc(unix_ms: i64) -> String {
         .to_string()
 }
 
+/// `YYYY-MM-DDTHH:MM:SSZ` in UTC, of a moment in milliseconds since 1970. A moment outside the years 0 to 9999 is written as 1970.
+pub fn iso_utc(unix_ms: i64) -> String {
+    jiff::Timestamp::from_millisecond(unix_ms)
+        .unwrap_or(jiff::Timestamp::UNIX_EPOCH)
+        .strftime("%Y-%m-%dT%H:%M:%SZ")
+        .to_string()
+}
+
+/// The text with everything but letters, digits and `-._~` written as `%XX` (RFC 3986, unreserved characters), byte by byte.
+pub fn percent_encoded(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len() + text.len() / 8);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            encoded.push(char::from(byte));
+        } else {
+            encoded.push('%');
+            encoded.extend([byte >> 4, byte & 15].map(|half| {
+                char::from_digit(half.into(), 16)
+                    .unwrap_or_default()
+                    .to_ascii_uppercase()
+            }));
+        }
+    }
+    encoded
+}
+
 /// The moment a `Date` header tells (RFC 9110, IMF-fixdate), in milliseconds since 1970.
 pub fn http_date(text: &str) -> Option<i64> {
     let zoned = jiff::fmt::rfc2822::parse(text.trim()).ok()?;
@@ -91,6 +117,21 @@ mod tests {
     fn dates_are_compact_and_utc() {
         assert_eq!(compact_utc(1_709_285_820_999), "20240301T093700Z");
         assert_eq!(compact_utc(i64::MAX), "19700101T000000Z");
+    }
+
+    #[test]
+    fn long_dates_are_those_of_iso_8601() {
+        assert_eq!(iso_utc(1_709_285_820_999), "2024-03-01T09:37:00Z");
+        assert_eq!(iso_utc(i64::MAX), "1970-01-01T00:00:00Z");
+    }
+
+    #[test]
+    fn only_unreserved_characters_stay() {
+        assert_eq!(percent_encoded("aZ09-._~"), "aZ09-._~");
+        assert_eq!(
+            percent_encoded(" *+/=%&中\n"),
+            "%20%2A%2B%2F%3D%25%26%E4%B8%AD%0A"
+        );
     }
 
     #[test]

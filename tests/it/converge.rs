@@ -114,3 +114,18 @@ fn costs_wait_until_the_group_allows_them() {
         assert!(report.restarts >= 15, "{report:?}");
     });
 }
+
+#[test]
+fn what_only_the_listing_tells_is_read_back_there() {
+    virtual_time(async {
+        let rig = Rig::new(spec(20, 3, ""));
+        rig.account("");
+        rig.group("    adb: true\n", "");
+        let mut session = rig.session(true).await;
+        let (_, ending) = rig.apply(&mut session).await;
+        let report = rig.sim.report();
+        assert_eq!(ending, Ending::Converged, "{report:?}");
+        assert_eq!(report.calls_to("infos"), 2, "{report:?}");
+        assert_eq!(report.calls_to("openOnlineAdb"), 1, "{report:?}");
+    });
+}

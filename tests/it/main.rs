@@ -2,8 +2,11 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
+mod alibaba;
 mod brakes;
 mod cli;
+mod conformance;
+mod conformance_alibaba;
 mod converge;
 mod crash;
 mod drift;

@@ -207,7 +207,13 @@ impl Core {
     }
 
     /// Nothing starts on the phone for a moment; nobody's failure.
-    fn hold(&mut self, account: AccountIx, phone: &PhoneId, reason: Reason, now: Timestamp) {
+    pub(super) fn hold(
+        &mut self,
+        account: AccountIx,
+        phone: &PhoneId,
+        reason: Reason,
+        now: Timestamp,
+    ) {
         let Some(ix) = self.phone_at(account, phone) else {
             return;
         };

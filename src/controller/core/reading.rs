@@ -38,9 +38,11 @@ impl Core {
             && !invalid(&phone.sight);
         let ours = claimed && self.busy_with_ours(ix);
         let mut wanted = [false; PHONE_READS];
+        let mut proves = false;
         if claimed && running && !ours {
             let closing = self.unproven(ix, now);
             let closing = closing.iter().map(|(_, kind)| *kind);
+            proves = closing.clone().any(|kind| kind == ReadKind::Listing);
             let away = self.may_be_away(ix, now).then_some(ReadKind::Usage);
             for kind in phone.plan.unread.iter().copied().chain(closing).chain(away) {
                 if let Some(slot) = kind.slot() {
@@ -56,7 +58,7 @@ impl Core {
             let account = self.state(ix).account;
             self.accounts[account.0].again.remove(&ix);
         }
-        if claimed && self.wants_listing(ix) {
+        if claimed && (proves || self.wants_listing(ix)) {
             self.want_listing(ix, now);
         }
         self.want_catalogues(ix);

@@ -411,7 +411,7 @@ impl Core {
         for phone in phones {
             self.read_over(account, phone, ReadKind::Shell);
             if let Some(ix) = self.phone_at(account, phone) {
-                self.state_mut(ix).hold = Some((now.after(wait), Reason::Busy));
+                self.state_mut(ix).hold = Some((now.after(wait), Reason::Settling));
                 self.look_again(ix, now.after(wait));
             }
         }
