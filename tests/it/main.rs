@@ -7,6 +7,7 @@ mod brakes;
 mod cli;
 mod conformance;
 mod conformance_alibaba;
+mod conformance_zenlayer;
 mod converge;
 mod crash;
 mod drift;
