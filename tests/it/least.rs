@@ -6,7 +6,7 @@ use phonefleet::model::attribute::Attribute;
 use phonefleet::model::capability::{Capabilities, ReadMethod};
 use phonefleet::model::fleet::AppSource;
 use phonefleet::model::observed::ReadKind;
-use phonefleet::model::value::Wish;
+use phonefleet::model::value::{Value, Wish};
 use std::collections::BTreeMap;
 
 /// One thing that is wished, and how many phones lack it.
@@ -97,6 +97,12 @@ impl Least {
                 .entry((row.stage, name, need.phones, alone))
                 .or_default() += 1;
         }
+        let restarts = needs.iter().any(|need| {
+            let costs = table.costs(&need.attribute, &need.wish);
+            !costs.is_live() && !matches!(need.wish, Wish::Set(Value::App(_)))
+        });
+        // Whether phones are back from a restart is seen in a listing.
+        least.reads += u64::from(restarts) * phones.div_ceil(rows);
         for ((_, name, phones, _), attributes) in steps {
             let call = table.call(name).expect("a call");
             let rounds = attributes.div_ceil(u64::from(call.max_attributes));

@@ -17,6 +17,9 @@ use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+/// How far apart phones come back that were restarted together.
+pub(super) const RESTARTS_APART: Duration = Duration::from_secs(30);
+
 /// A job, and the phone it runs on (some vendors give several phones one job).
 pub(super) type JobKey = (JobId, PhoneId);
 
@@ -59,6 +62,8 @@ pub(super) struct AccountState {
     pub(super) warm: bool,
     /// From when on what is left at the vendor is cleared away, where the adapter leaves something.
     pub(super) untidy: Option<Timestamp>,
+    /// Open jobs that restart their phones.
+    pub(super) restarting: usize,
     /// Last calls by second, to be journaled.
     pub(super) uncounted: (i64, u32),
     /// How long jobs of each call took lately.
@@ -112,6 +117,8 @@ pub(super) struct OpenJob {
     pub(super) interval: Duration,
     pub(super) next: Timestamp,
     pub(super) polling: bool,
+    /// It restarts its phone, or more.
+    pub(super) costly: bool,
     pub(super) purpose: Purpose,
 }
 
@@ -156,6 +163,7 @@ impl AccountState {
             routine_at: Timestamp(i64::MAX),
             warm: false,
             untidy: None,
+            restarting: 0,
             uncounted: (0, 0),
             learned: BTreeMap::new(),
         }
@@ -242,9 +250,15 @@ impl AccountState {
             .unwrap_or(Duration::from_secs(3))
     }
 
-    /// How long a partial batch is held: two polls, or the expected duration if longer.
+    /// How long a partial batch is held: two polls, or the expected duration if longer; and where phones are restarting, as long as the last of them
+    /// may come back after the first.
     pub(super) fn hold(&self, key: &BatchKey) -> Duration {
-        (self.poll_interval() * 2).max(self.expected(key.payload.call))
+        let usual = (self.poll_interval() * 2).max(self.expected(key.payload.call));
+        if self.restarting > 0 {
+            usual.max(RESTARTS_APART)
+        } else {
+            usual
+        }
     }
 
     /// When jobs are to be asked about: at once when a call is full, else a fifth of the poll interval after the first is due, so that others join.
@@ -276,12 +290,16 @@ impl AccountState {
         open.next = next;
         open.interval = self.poll_interval();
         self.polls.insert((next, job.clone()));
-        self.jobs.insert(job, open);
+        self.restarting += usize::from(open.costly);
+        if let Some(before) = self.jobs.insert(job, open) {
+            self.restarting -= usize::from(before.costly);
+        }
     }
 
     /// Drops a job that has ended.
     pub(super) fn unfollow(&mut self, job: &JobKey) -> Option<OpenJob> {
         let open = self.jobs.remove(job)?;
+        self.restarting -= usize::from(open.costly);
         self.polls.remove(&(open.next, job.clone()));
         Some(open)
     }

@@ -136,6 +136,11 @@ impl Core {
         now: Timestamp,
     ) {
         let limit = deadline(self.accounts[account.0].call(call), &self.settings);
+        let costly = self
+            .ledger
+            .operations
+            .get(&operation)
+            .is_some_and(|state| !state.intent.costs.is_live());
         let open = OpenJob {
             phone: key.1.clone(),
             call: call.into(),
@@ -144,6 +149,7 @@ impl Core {
             interval: Duration::ZERO,
             next: now,
             polling: false,
+            costly,
             purpose: Purpose::Change(operation),
         };
         self.accounts[account.0].follow(key, open);

@@ -3,7 +3,7 @@
 //! Invariants: only phones that a group claims are read beyond the listing, and only while they run; one closing read-back a chain of steps.
 //! Not here: when the call goes out (`schedule`), what the answer means (`readings`), what it proves (`proof`).
 
-use super::account::PageState;
+use super::account::{PageState, RESTARTS_APART};
 use super::member::Claimed;
 use super::{AccountIx, Core, PhoneIx, Stance};
 use crate::model::attribute::Attribute;
@@ -111,13 +111,19 @@ impl Core {
         } else {
             self.settings.listing_freshness * 3 / 4
         };
+        // Phones that were restarted together come back one after the other: one listing tells of all.
+        let together = if self.accounts[account.0].restarting > 0 && invalid(&phone.sight) {
+            phone.sight.floor[0].after(RESTARTS_APART)
+        } else {
+            Timestamp::default()
+        };
         let round = &mut self.accounts[account.0].listing;
         if !matches!(round.page, PageState::Done | PageState::Unwanted) {
             return;
         }
         round.next_at = round
             .next_at
-            .min(round.started.after(pause))
+            .min(round.started.after(pause).max(together))
             .max(round.started);
         let at = round.next_at;
         if at > now {

@@ -385,6 +385,7 @@ impl Core {
                         interval: Duration::ZERO,
                         next: now,
                         polling: false,
+                        costly: false,
                         purpose: Purpose::Read(request.clone(), call.sent_at),
                     };
                     self.accounts[call.account.0].follow((job, phone), open);

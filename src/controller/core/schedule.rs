@@ -23,6 +23,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Partial reads wait for phones with open jobs, at most so many poll rounds; once no job is open they go at once, so the end is never later for it.
+const READ_HOLD_POLLS: u32 = 4;
 /// Partial reads wait this long at most for the rest of a listing.
 const LISTING_HOLD: Duration = Duration::from_secs(2);
 /// Changes start after this long even if the first reading is not complete.
@@ -347,7 +349,7 @@ impl Core {
     fn read_hold(&self, ix: AccountIx) -> Duration {
         let account = &self.accounts[ix.0];
         if !account.jobs.is_empty() {
-            return account.poll_interval() * 2;
+            return account.poll_interval() * READ_HOLD_POLLS;
         }
         if matches!(
             account.listing.page,
