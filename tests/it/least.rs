@@ -97,12 +97,8 @@ impl Least {
                 .entry((row.stage, name, need.phones, alone))
                 .or_default() += 1;
         }
-        let restarts = needs.iter().any(|need| {
-            let costs = table.costs(&need.attribute, &need.wish);
-            !costs.is_live() && !matches!(need.wish, Wish::Set(Value::App(_)))
-        });
         // Whether phones are back from a restart is seen in a listing.
-        least.reads += u64::from(restarts) * phones.div_ceil(rows);
+        least.reads += u64::from(restarts(table, needs)) * phones.div_ceil(rows);
         for ((_, name, phones, _), attributes) in steps {
             let call = table.call(name).expect("a call");
             let rounds = attributes.div_ceil(u64::from(call.max_attributes));
@@ -116,4 +112,12 @@ impl Least {
         least.polls = least.jobs.div_ceil(u64::from(table.limits.poll_batch));
         least
     }
+}
+
+/// Whether something that is wished restarts the phones.
+fn restarts(table: &Capabilities, needs: &[Need]) -> bool {
+    needs.iter().any(|need| {
+        let costs = table.costs(&need.attribute, &need.wish);
+        !costs.is_live() && !matches!(need.wish, Wish::Set(Value::App(_)))
+    })
 }
