@@ -42,7 +42,11 @@ fn is_clean(report: &Report, what: &str) {
 }
 
 fn is_as_wished(rig: &Rig, what: &str) {
-    for id in rig.sim.phones() {
+    are_as_wished(rig, rig.sim.phones().into_iter(), what);
+}
+
+fn are_as_wished(rig: &Rig, phones: impl Iterator<Item = String>, what: &str) {
+    for id in phones {
         let phone = rig.sim.phone(&id).unwrap();
         let found = (&*phone.timezone, &*phone.language);
         assert_eq!(found, ("Europe/Berlin", "de-DE"), "{what}: {id}");
@@ -78,6 +82,29 @@ fn a_hundred_phones_converge_over_a_bad_network() {
         for seed in [31, 32, 33] {
             let rig = rig(100, seed, FAULTS);
             converges(&rig, &format!("seed {seed}")).await;
+        }
+    });
+}
+
+/// Whatever the network, the vendor and the phones do: nothing is doubled, and every phone is as wished or waits for a person with a reason.
+#[test]
+fn with_everything_going_wrong_no_phone_is_left_without_a_reason() {
+    virtual_time(async {
+        for seed in [51, 52] {
+            let faults = "lost=0.02,late=0.01,5xx=0.02,html=0.01,throttle=0.02,refused=0.02,slow=0.05,fail=0.02,hang=0.01,no-effect=0.02,offline=0.02,missing-row=0.01,stale=0.02,short-page=0.05,empty-page=0.02,doubled-page=0.05";
+            let rig = rig(100, seed, faults);
+            let mut session = rig.session(true).await;
+            let (_, ending) = rig.apply(&mut session).await;
+            let what = format!("seed {seed}");
+            let report = rig.sim.report();
+            is_clean(&report, &what);
+            assert_eq!(report.costly_repeated, 0, "{what}");
+            let needing = session.progress_now().needing;
+            assert!(needing.len() < 10, "{what}: {needing:?}");
+            assert_eq!(needing.is_empty(), ending == Ending::Converged, "{what}");
+            let waits = |id: &String| needing.iter().any(|(key, ..)| key.phone.as_str() == id);
+            let rest = rig.sim.phones().into_iter().filter(|id| !waits(id));
+            are_as_wished(&rig, rest, &what);
         }
     });
 }
