@@ -1,7 +1,9 @@
-//! `demo`: the whole way on simulated phones: plan, converge, repair drift, and a wipe that waits for permission.
+//! `demo`: the whole way on simulated phones: plan, converge, repair drift, a wipe that waits for permission, and one profile at every provider.
 //!
 //! Invariants: only the real code paths run, over real HTTP to this machine; exit 0 means that every step ended as it was announced; without `--keep`
-//! nothing stays behind. Not here: the fleet it uses (`examples/quickstart`).
+//! nothing stays behind. Not here: the fleets it uses (`examples/quickstart`, `examples/four-providers`).
+
+mod everywhere;
 
 use super::error::{CliError, Exit};
 use super::options::duration;
@@ -93,6 +95,10 @@ struct Stage {
     fleet: PathBuf,
     state: PathBuf,
     timeout: Duration,
+    /// A vendor of each kind, for the last act, with manifests and state of its own.
+    vendors: Vec<Simulator>,
+    everywhere: PathBuf,
+    everywhere_state: PathBuf,
 }
 
 impl Stage {
@@ -119,13 +125,17 @@ impl Stage {
             Arc::clone(&clock),
             std::future::pending(),
         ));
+        let everywhere = folder.join("everywhere");
         let stage = Self {
+            vendors: everywhere::set_up(&everywhere, args.seed, &clock, servers).await?,
             output: output.clone(),
             clock,
             simulator,
             fleet: folder.join("fleet"),
             state: folder.join("state"),
             timeout: args.timeout,
+            everywhere,
+            everywhere_state: folder.join("everywhere-state"),
         };
         stage.write_fleet(address)?;
         Ok(stage)
@@ -142,17 +152,7 @@ impl Stage {
     }
 
     fn options(&self) -> Options {
-        Options {
-            manifests: vec![self.fleet.clone()],
-            state_dir: Some(self.state.clone()),
-            settings: Settings::default(),
-            select: Vec::new(),
-            transport: None,
-            allow_plain_http: false,
-            command: "demo",
-            clock: None,
-            in_memory: false,
-        }
+        options(&self.fleet, &self.state)
     }
 
     async fn tell(&self) -> Result<(), CliError> {
@@ -160,7 +160,8 @@ impl Stage {
         let drifted = self.drift();
         self.repair(&drifted).await?;
         self.brake().await?;
-        self.rest().await
+        self.rest().await?;
+        everywhere::act(self, &self.vendors).await
     }
 
     /// The first plan, and its way to a converged fleet.
@@ -170,7 +171,7 @@ impl Stage {
             "1. {} at a simulated vendor, and a folder of manifests: what would be done?",
             counted(number(phones), "phone")
         ));
-        let (plan, progress) = self.apply().await?;
+        let (plan, progress) = self.apply(&self.fleet, &self.state, self.timeout).await?;
         expect(plan.has_work(), "the first plan has work to do")?;
         self.done(&progress);
         Ok(())
@@ -197,7 +198,7 @@ impl Stage {
             "2. somebody sets the time zone of {} by hand: the next pass finds and repairs it",
             counted(number(drifted.len()), "phone")
         ));
-        let (plan, progress) = self.apply().await?;
+        let (plan, progress) = self.apply(&self.fleet, &self.state, self.timeout).await?;
         let changing: Vec<String> = plan
             .changing_phones()
             .into_iter()
@@ -289,15 +290,20 @@ impl Stage {
 
 impl Stage {
     /// Plans, shows the plan, carries it out, and expects a converged fleet.
-    async fn apply(&self) -> Result<(Plan, Progress), CliError> {
-        let mut session = Session::open(self.options(), true).await?;
+    async fn apply(
+        &self,
+        fleet: &Path,
+        state: &Path,
+        timeout: Duration,
+    ) -> Result<(Plan, Progress), CliError> {
+        let mut session = Session::open(options(fleet, state), true).await?;
         let meter = Meter::new(&self.output);
         let plan = session.preview(meter.sink()).await;
         meter.finish();
         let plan = plan?;
         self.show(&plan)?;
         let ending = session
-            .apply(plan.approval(), Some(self.timeout), meter.sink())
+            .apply(plan.approval(), Some(timeout), meter.sink())
             .await;
         meter.finish();
         let ending = ending?;
@@ -352,8 +358,27 @@ impl Stage {
         self.output.say(&format!(
             "  phonefleet run {flags}        # then edit, and watch"
         ));
+        self.output.say(&format!(
+            "  phonefleet plan -f {} --state-dir {}        # every provider",
+            self.everywhere.display(),
+            self.everywhere_state.display()
+        ));
         self.output.say("Ctrl-C ends the simulator.");
         stop.asked().await;
+    }
+}
+
+fn options(fleet: &Path, state: &Path) -> Options {
+    Options {
+        manifests: vec![fleet.to_owned()],
+        state_dir: Some(state.to_owned()),
+        settings: Settings::default(),
+        select: Vec::new(),
+        transport: None,
+        allow_plain_http: false,
+        command: "demo",
+        clock: None,
+        in_memory: false,
     }
 }
 

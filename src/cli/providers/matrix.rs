@@ -210,6 +210,20 @@ mod tests {
         }
     }
 
+    /// One that differs is mended with `phonefleet providers --output markdown`.
+    #[test]
+    fn the_readme_has_this_table() {
+        let all: Vec<_> = ProviderKind::ALL
+            .into_iter()
+            .filter_map(registry::capabilities)
+            .collect();
+        let table = matrix(&all, Format::Markdown);
+        let readme = include_str!("../../../README.md");
+        for line in table.lines() {
+            assert!(readme.contains(line), "README.md lacks: {line}");
+        }
+    }
+
     #[test]
     fn cells_say_cost_and_read_back() {
         let armcloud = registry::capabilities(ProviderKind::ArmCloud).unwrap();
