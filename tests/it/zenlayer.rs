@@ -230,8 +230,8 @@ fn what_cannot_be_done_is_refused_before_anything_is_sent() {
                 "no user name and password",
             ),
             (
-                "    location: { latitude: 1.5, longitude: 2 }\n".to_owned(),
-                "`location`",
+                "    location: { latitude: 1.5, longitude: 2, altitude: 30 }\n".to_owned(),
+                "no altitude",
             ),
             (
                 "    sim: { imei: \"490154203237518\" }\n".to_owned(),

@@ -11,7 +11,7 @@ use crate::model::capability::{
 use crate::model::fleet::{AppSource, ProviderKind};
 use crate::model::observed::ReadKind;
 use crate::model::value::{Proxy, ProxyProtocol, Value, Wish};
-use crate::provider::shell::{self, Bounds, Charset, rows};
+use crate::provider::shell::{self, Bounds, Charset, Shares, rows};
 use std::time::Duration;
 
 /// Names of the calls that change phones, as the vendor writes them.
@@ -32,6 +32,11 @@ pub(super) const COMMANDS: Bounds = Bounds {
     bytes: 4096,
     charset: Charset::Any,
     joins: true,
+};
+/// How many attributes share a script, at most.
+const SHARES: Shares = Shares {
+    writes: 8,
+    reads: 24,
 };
 /// How long a command may run, in seconds (the vendor's default).
 pub(super) const COMMAND_SECONDS: u32 = 60;
@@ -130,7 +135,7 @@ const fn a_call(name: CallName, max_phones: u32, seconds: u64, deadline: Deadlin
 
 const CALLS: &[Call] = &[
     Call {
-        max_attributes: 50,
+        max_attributes: SHARES.writes,
         ..a_call(call::COMMAND, COMMAND_PHONES, 3, DeadlineClass::Settings)
     },
     a_call(call::INSTALL, UNSTATED, 15, DeadlineClass::Apps),
@@ -156,7 +161,7 @@ const READS: &[ReadCall] = &[
     // `ListInstanceAdbAttributes`: the one thing a list tells that the listing does not.
     a_read(ReadKind::Properties, ROWS),
     ReadCall {
-        max_attributes: 40,
+        max_attributes: SHARES.reads,
         job: true,
         ..a_read(ReadKind::Shell, COMMAND_PHONES)
     },
@@ -176,7 +181,10 @@ fn refuses(attribute: &Attribute, wish: &Wish, source: Option<&AppSource>) -> Op
         );
     }
     match CAPABILITIES.route(attribute, wish, source) {
-        Some(call::COMMAND) => shell::refuses(attribute, wish, source, &COMMANDS),
+        Some(call::COMMAND) => shell::refuses_sharing(attribute, wish, source, &COMMANDS, SHARES),
+        Some(_) if matches!(attribute, Attribute::App(_)) => {
+            shell::refuses_reading(attribute, &COMMANDS, SHARES)
+        }
         Some(_) | None => None,
     }
 }

@@ -67,6 +67,7 @@ const ATTRIBUTES: &[Capability] = &[
     rows::settings(call::SETTINGS),
     rows::timezone(call::SETTINGS),
     rows::language(call::RESTART),
+    rows::location(call::SETTINGS),
     rows::http_proxy(call::SETTINGS),
     APP,
     rows::running(call::RUNNING),
@@ -188,10 +189,11 @@ mod tests {
             assert_ne!(row.write, Write::No, "{text}");
             assert_eq!(row.read, ReadMethod::By(ReadKind::Shell), "{text}");
         }
+        assert_eq!(row("location").unwrap().read, ReadMethod::Never);
         for text in ["image", "property/ro.product.model"] {
             assert_eq!(row(text).unwrap().write, Write::No, "{text}");
         }
-        for text in ["sim", "sim-country", "location", "bandwidth", "adb"] {
+        for text in ["sim", "sim-country", "bandwidth", "adb"] {
             assert_eq!(row(text), None, "{text}");
         }
     }

@@ -7,7 +7,7 @@ use crate::model::fleet::AppSource;
 use crate::model::id::Package;
 use crate::model::observed::{InstalledApp, Observed, PhoneReading, ReadKind, RunState};
 use crate::model::value::{
-    AppWish, Bypass, Proxy, ProxyEndpoint, ProxyMode, ProxyProtocol, VersionWish,
+    AppWish, Bypass, Location, Proxy, ProxyEndpoint, ProxyMode, ProxyProtocol, VersionWish,
 };
 use crate::provider::{
     Accepted, AppToInstall, ErrorKind, Found, JobState, LostSubmit, Provider, ReadRequest,
@@ -265,6 +265,29 @@ async fn every_attribute_is_written_and_read_back() {
             report.refused.len(),
         );
         assert_eq!(bad, (0, 0, 0), "{report:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn positions_arrive_and_go() {
+    for bench in benches() {
+        let wish = Wish::Set(Value::Location(Box::new(Location {
+            latitude: "52.52".into(),
+            longitude: "-13.405".into(),
+            altitude: None,
+            speed: None,
+            bearing: None,
+            horizontal_accuracy: None,
+        })));
+        let places = || {
+            let phones = bench.sim.phones().into_iter().take(3);
+            let places = phones.map(|id| bench.sim.phone(&id).unwrap().location);
+            places.map(|place| place.map(|place| (place.latitude, place.longitude)))
+        };
+        bench.write(&Attribute::Location, wish, None).await;
+        assert!(places().all(|place| place == Some((52.52, -13.405))));
+        bench.write(&Attribute::Location, Wish::Reset, None).await;
+        assert!(places().all(|place| place.is_none()));
     }
 }
 
