@@ -18,6 +18,7 @@ mod killed_writer;
 mod koophone;
 mod least;
 mod manifest;
+mod model_check;
 mod operator;
 mod planted;
 mod process;
