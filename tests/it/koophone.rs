@@ -107,6 +107,20 @@ async fn converges(rig: &Rig, what: &str) -> Report {
 }
 
 #[test]
+fn a_command_that_arrives_late_meets_no_other_of_ours() {
+    virtual_time(async {
+        for seed in [1, 3, 4] {
+            let rig = rig(100, seed, "late=0.03", false);
+            converges(&rig, &format!("late, seed {seed}")).await;
+        }
+        for seed in [1, 2] {
+            let rig = rig(100, seed, "stale=0.05", false);
+            converges(&rig, &format!("stale, seed {seed}")).await;
+        }
+    });
+}
+
+#[test]
 fn everything_it_has_converges_on_a_hundred_phones_over_a_bad_network() {
     virtual_time(async {
         for seed in [41, 42] {

@@ -111,15 +111,7 @@ async fn converges(rig: &Rig, what: &str) -> Report {
     is_as_wished(rig, what);
     drop(session);
     let mut again = rig.session(true).await;
-    let mut plan = again.preview(quiet()).await.unwrap();
-    // Over a bad network a preview may end with phones that could not be read; it says so.
-    for _ in 0..3 {
-        if plan.summary.unread > 0 {
-            drop(again);
-            again = rig.session(true).await;
-            plan = again.preview(quiet()).await.unwrap();
-        }
-    }
+    let plan = again.preview(quiet()).await.unwrap();
     assert!(plan.is_empty(), "{what}: a second plan is empty: {plan:?}");
     report
 }
@@ -239,7 +231,16 @@ fn converging_takes_hardly_more_calls_than_needed_at_every_deployment() {
 fn a_bad_network_changes_nothing_about_the_end_at_any_deployment() {
     virtual_time(async {
         for kind in deployments() {
-            for seed in [21, 22, 23] {
+            // With 29, 36 and 45 three commands or lists of KooPhone are lost in a row, about the same phones or one after the other.
+            let seeds: &[u64] = match kind {
+                ProviderKind::KooPhone => &[21, 22, 23, 29, 36, 45],
+                ProviderKind::ArmCloud
+                | ProviderKind::VmosCloud
+                | ProviderKind::VsPhone
+                | ProviderKind::Alibaba
+                | ProviderKind::Zenlayer => &[21, 22, 23],
+            };
+            for &seed in seeds {
                 let rig = rig(kind, 100, seed, "lost=0.05,5xx=0.02,fail=0.02");
                 converges(&rig, &format!("{kind}, seed {seed}")).await;
             }

@@ -37,6 +37,8 @@ pub(super) struct PhoneState {
     pub(super) read_after: [Timestamp; PHONE_READS],
     /// Reads that told nothing, one after the other.
     pub(super) silences: u8,
+    /// Commands in a row that were to read it and got no answer as a whole.
+    pub(super) lost_asks: u8,
     /// Nothing starts on the phone before this moment, for this reason (a refusal that was nobody's failure).
     pub(super) hold: Option<(Timestamp, Reason)>,
     /// The first complete listing that did not show it.
@@ -134,6 +136,7 @@ impl Core {
             reading_job: false,
             read_after: Default::default(),
             silences: 0,
+            lost_asks: 0,
             hold: None,
             missed: None,
             not_running_at: Timestamp::default(),

@@ -11,6 +11,7 @@ use crate::model::attribute::Attribute;
 use crate::model::condition::Reason;
 use crate::model::id::{PhoneId, PhoneKey};
 use crate::model::observed::{Observation, PhoneReading, ReadKind};
+use crate::model::settings::Settings;
 use crate::model::stamp::Timestamp;
 use crate::plan::phone::Catalogue;
 use crate::provider::{Accepted, CallError, ErrorKind, ReadRequest, RowOutcome, Submission};
@@ -18,6 +19,29 @@ use std::time::Duration;
 
 /// How often a phone that told nothing is asked again soon, and waited for.
 const ASKED_AGAIN: u8 = 2;
+/// How often a phone is asked again soon whose command got no answer at all: that says nothing about the phone.
+const LOST_AGAIN: u8 = 6;
+
+/// Why a phone told nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Silence {
+    /// Its row is missing, or its command failed.
+    Phone,
+    /// The call as a whole was lost.
+    Call,
+    /// The call as a whole got no answer in time: it may still be on its way.
+    Late,
+}
+
+impl Silence {
+    /// Of a call without an answer.
+    fn of_call(sent_at: Timestamp, settings: &Settings, now: Timestamp) -> Self {
+        match now >= sent_at.after(settings.request_life / 4) {
+            true => Self::Late,
+            false => Self::Call,
+        }
+    }
+}
 
 /// A read that was answered.
 struct Asked<'a> {
@@ -217,7 +241,8 @@ impl Core {
                 // What was left out is not asked for again at once.
                 if asked.is_answered(&reading) {
                     told.push(reading.phone.clone());
-                    self.state_mut(ix).silences = 0;
+                    let phone = self.state_mut(ix);
+                    (phone.silences, phone.lost_asks) = (0, 0);
                     self.accounts[account.0].again.remove(&ix);
                 } else {
                     partly.push(ix);
@@ -233,7 +258,8 @@ impl Core {
             .filter(|phone| told.binary_search(phone).is_err())
             .cloned()
             .collect();
-        self.ask_later(account, &silent, asked.kind, self.settings.read_lag, now);
+        let wait = self.settings.read_lag;
+        self.ask_later(account, &silent, asked.kind, (wait, Silence::Phone), now);
         // A phone that cannot tell all of it will hardly do so in a moment.
         for ix in partly {
             self.accounts[account.0].again.remove(&ix);
@@ -246,18 +272,24 @@ impl Core {
         account: AccountIx,
         phones: &[PhoneId],
         kind: ReadKind,
-        wait: Duration,
+        (wait, silence): (Duration, Silence),
         now: Timestamp,
     ) {
         let lag = self.settings.read_lag;
         for phone in phones {
             if let (Some(ix), Some(slot)) = (self.phone_at(account, phone), kind.slot()) {
                 let phone = self.state_mut(ix);
-                phone.silences = phone.silences.saturating_add(1);
-                let soon = phone.silences <= ASKED_AGAIN;
-                let wait = match soon {
-                    true => wait.min(lag / 3 * u32::from(phone.silences)),
-                    false => wait,
+                let (count, most) = match silence {
+                    Silence::Phone => (&mut phone.silences, ASKED_AGAIN),
+                    Silence::Call | Silence::Late => (&mut phone.lost_asks, LOST_AGAIN),
+                };
+                *count = count.saturating_add(1);
+                let soon = *count <= most;
+                let wait = match (soon, silence) {
+                    (true, Silence::Phone | Silence::Call) => wait.min(lag / 3 * u32::from(*count)),
+                    // A second command beside a late one would be two jobs of ours on one phone.
+                    (true, Silence::Late)
+                    | (false, Silence::Phone | Silence::Call | Silence::Late) => wait,
                 };
                 phone.read_after[slot] = now.after(wait);
                 let again = &mut self.accounts[account.0].again;
@@ -344,7 +376,7 @@ impl Core {
                         ix,
                         &request.phones,
                         request.kind,
-                        self.settings.quarantine_first,
+                        (self.settings.quarantine_first, Silence::Phone),
                         now,
                     );
                 } else if let Some(slot) = request.kind.slot() {
@@ -390,11 +422,14 @@ impl Core {
                     };
                     self.accounts[call.account.0].follow((job, phone), open);
                 }
-                self.untold(call.account, &silent, now);
+                self.untold(call.account, &silent, Silence::Phone, now);
             }
             Err(error) => {
                 match error.accepted {
-                    Accepted::Maybe => self.untold(call.account, &request.phones, now),
+                    Accepted::Maybe => {
+                        let silence = Silence::of_call(call.sent_at, &self.settings, now);
+                        self.untold(call.account, &request.phones, silence, now);
+                    }
                     Accepted::No => {
                         for phone in request.phones.iter() {
                             self.read_over(call.account, phone, ReadKind::Shell);
@@ -407,8 +442,11 @@ impl Core {
     }
 
     /// A command that reads may run on these phones, and its job is not known: nothing is started there until it must be over.
-    fn untold(&mut self, account: AccountIx, phones: &[PhoneId], now: Timestamp) {
-        let wait = self.settings.read_lag;
+    fn untold(&mut self, account: AccountIx, phones: &[PhoneId], silence: Silence, now: Timestamp) {
+        let wait = match silence {
+            Silence::Phone | Silence::Call => self.settings.read_lag,
+            Silence::Late => self.settings.read_lag.max(self.settings.request_life / 2),
+        };
         for phone in phones {
             self.read_over(account, phone, ReadKind::Shell);
             if let Some(ix) = self.phone_at(account, phone) {
@@ -416,7 +454,7 @@ impl Core {
                 self.look_again(ix, now.after(wait));
             }
         }
-        self.ask_later(account, phones, ReadKind::Shell, wait, now);
+        self.ask_later(account, phones, ReadKind::Shell, (wait, silence), now);
     }
 
     /// Something was cleared away at the vendor, or could not be: then with the next round.
@@ -466,7 +504,7 @@ impl Core {
                 account,
                 std::slice::from_ref(&open.phone),
                 ReadKind::Shell,
-                self.settings.quarantine_first,
+                (self.settings.quarantine_first, Silence::Phone),
                 now,
             ),
         }

@@ -252,7 +252,9 @@ impl Core {
             .any(|call| matches!(call.work, Work::Read(_) | Work::StartRead(_)));
         !reads
             && self.accounts.iter().all(|account| {
-                let given_up = account.failures >= 3 || account.gate.is_some();
+                // Among hundreds of reads three in a row fail by chance; a vendor that is down closes the gate soon.
+                let given_up = account.gate.is_some()
+                    || (account.failures >= 3 && account.listing.complete == 0);
                 let catalogues = [
                     &account.catalogue_reads.apps,
                     &account.catalogue_reads.images,

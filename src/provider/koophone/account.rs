@@ -37,6 +37,11 @@ impl KooPhone {
                 ));
             }
         };
+        let all_apps = match option("apps") {
+            None | Some("thirdParty") => false,
+            Some("all") => true,
+            Some(_) => return Err(wrong(account, "apps", "is neither thirdParty nor all")),
+        };
         let content_type = option("contentType").unwrap_or("1").to_owned();
         if content_type.is_empty() {
             return Err(wrong(account, "contentType", "is empty"));
@@ -55,6 +60,7 @@ impl KooPhone {
             endpoint,
             project_id,
             statuses,
+            all_apps,
             content_type,
             requests: AtomicU64::new(0),
         })

@@ -132,9 +132,12 @@ pub(super) fn run_state(row: &InstanceRow, table: StatusTable) -> RunState {
     }
 }
 
-/// `app-list` of third-party apps, all pages of one phone together.
-pub(super) fn apps(phone: PhoneId, rows: Vec<AppRow>) -> Observation {
-    let apps = rows.into_iter().filter_map(installed).collect();
+/// `app-list`, all pages of one phone together; `system`: what is known of all rows, by what was asked for.
+pub(super) fn apps(phone: PhoneId, rows: Vec<AppRow>, system: Option<bool>) -> Observation {
+    let apps = rows
+        .into_iter()
+        .filter_map(|row| installed(row, system))
+        .collect();
     let reading = PhoneReading {
         phone,
         listed: None,
@@ -144,14 +147,13 @@ pub(super) fn apps(phone: PhoneId, rows: Vec<AppRow>) -> Observation {
     observation(ReadKind::Apps, vec![reading])
 }
 
-fn installed(row: AppRow) -> Option<InstalledApp> {
+fn installed(row: AppRow, system: Option<bool>) -> Option<InstalledApp> {
     Some(InstalledApp {
         package: Package::new(some(row.app_pkg)?),
         version_name: some(row.app_version),
         version_code: None,
         state: AppState::Installed,
-        // Only those are asked for.
-        system: Some(false),
+        system,
     })
 }
 

@@ -71,6 +71,8 @@ pub struct KooPhone {
     access: Access,
     project_id: Option<String>,
     statuses: StatusTable,
+    /// System apps are listed too; the vendor's rows do not tell which they are.
+    all_apps: bool,
     /// What installs say of their file's kind.
     content_type: String,
     /// Requests that were made, to number them.
@@ -362,7 +364,7 @@ impl KooPhone {
         }
     }
 
-    /// The third-party apps of one phone. Hardly any phone has more than a page of them; where one has, its other pages are read too, because half a list
+    /// The third-party apps of one phone, or all of them. Hardly any phone has more than a page of them; where one has, its other pages are read too, because half a list
     /// would show apps as missing.
     async fn apps(&self, request: &ReadRequest) -> Result<Observation, CallError> {
         let [phone] = checked_phones(request)? else {
@@ -374,14 +376,19 @@ impl KooPhone {
         loop {
             let mut exchange =
                 Exchange::get("app-list", path.as_str()).page(number, table::APP_ROWS);
-            exchange.query.push(("app_type", "2".to_owned()));
+            if !self.all_apps {
+                exchange.query.push(("app_type", "2".to_owned()));
+            }
             exchange.phones = &request.phones;
             let page = self.exchange(exchange).await?.data;
             let page = convert::unpaged(page, number, table::APP_ROWS)
                 .ok_or_else(|| without_payload("page of apps"))?;
             apps.extend(page.rows);
             match page.next {
-                None => return Ok(convert::apps(phone.clone(), apps)),
+                None => {
+                    let system = (!self.all_apps).then_some(false);
+                    return Ok(convert::apps(phone.clone(), apps, system));
+                }
                 Some(next) if next <= APP_PAGES => number = next,
                 Some(_) => return Err(without_payload("end to its list of apps")),
             }

@@ -46,7 +46,7 @@ const ATTRIBUTES: &[Capability] = &[
     rows::http_proxy(call::COMMAND),
     Capability {
         read: ReadMethod::By(ReadKind::Apps),
-        note: "one phone a call; third-party apps with version names only; installed from a url with sizeMb, removed by pm uninstall",
+        note: "one phone a call; third-party apps with version names only (option apps: all lists system apps too, which no row tells apart, so appPolicy: exclusive removes nothing then); installed from a url with sizeMb, removed by pm uninstall",
         ..rows::app(None, Some(call::INSTALL), Some(call::COMMAND))
     },
     rows::running(call::COMMAND),
@@ -116,6 +116,7 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
         },
     ],
     options: &[
+        "apps",
         "contentType",
         "iamEndpoint",
         "projectId",

@@ -201,7 +201,8 @@ fn open_error(account: &Account) -> OpenError {
 #[test]
 fn what_is_wrong_with_an_account_is_said_when_it_is_opened() {
     type Options<'a> = &'a [(&'a str, &'a str)];
-    let cases: [(&[&str], Options<'_>, &str); 10] = [
+    let cases: [(&[&str], Options<'_>, &str); 11] = [
+        (KEYS, &[("apps", "system")], "apps"),
         (KEYS, &[("statusTable", "both")], "statusTable"),
         (KEYS, &[("contentType", " ")], "contentType"),
         (KEYS, &[("projectId", "")], "projectId"),

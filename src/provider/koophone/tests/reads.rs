@@ -101,6 +101,26 @@ async fn a_page_without_rows_is_not_an_empty_account() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_account_may_list_system_apps_which_nobody_can_tell_apart_then() {
+    let body = r#"{"error_code":"0","data":{"result":[{"app_version":"1.4.2","app_pkg":"com.android.chrome"}],"page_no":1,"page_size":200,"total_count":1}}"#;
+    let rig = Rig::with(
+        &account(KEYS, &[("apps", "all")]),
+        vec![Ok(response(200, &[], body))],
+    );
+    let told = rig
+        .provider
+        .read(&read(ReadKind::Apps, &["a"], &[]))
+        .await
+        .unwrap();
+    let apps = told.rows[0].apps.as_ref().unwrap();
+    assert_eq!(apps[0].system, None);
+    assert_eq!(
+        rig.sent(),
+        ["GET /v1/instances/a/app-list?page_no=1&page_size=200"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn third_party_apps_are_listed_with_version_names() {
     let body = r#"{"error_code":"0","data":{"result":[
         {"app_name":"Maps","app_version":"1.4.2","app_pkg":"com.example.maps","icon_url":""},
