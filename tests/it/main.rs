@@ -21,6 +21,7 @@ mod manifest;
 mod model_check;
 mod operator;
 mod planted;
+mod power_cut;
 mod process;
 mod providers;
 mod rehearsal;

@@ -179,3 +179,9 @@ pub(crate) fn ends_with(output: &Output, code: i32) {
         stderr(output)
     );
 }
+
+/// A number from the environment, for runs of another size.
+pub(crate) fn wanted(name: &str, default: u32) -> u32 {
+    let text = std::env::var_os(name).and_then(|text| text.into_string().ok());
+    text.map_or(default, |text| text.parse().unwrap())
+}

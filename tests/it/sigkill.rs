@@ -3,7 +3,7 @@
 //! Invariants: kills are in real time over loopback HTTP; the end is run in virtual time over the same world and the same state folder, because phones that
 //! restart are asked about after 45 seconds at the earliest. Not here: deaths between any two effects (`crash`), power cuts (`journal`).
 
-use crate::process::{Desk, Vendor, ends_with, phonefleet, stdout};
+use crate::process::{Desk, Vendor, ends_with, phonefleet, stdout, wanted};
 use crate::rig::{quiet, virtual_time, yes};
 use phonefleet::daemon::{Ending, Options};
 use phonefleet::model::condition::Reason;
@@ -197,8 +197,17 @@ fn killed(fleet: u64, kills: u64, whole: &BTreeMap<String, String>) -> (u64, u64
     (died, in_work, parked.len())
 }
 
-#[test]
-fn killed_at_fifty_moments_it_ends_as_the_unbroken_run_does() {
+/// What became of many kills.
+#[derive(Debug, Default)]
+struct Deaths {
+    fleets: u64,
+    died: u64,
+    in_work: u64,
+    parked: usize,
+}
+
+/// Kills so many fleets over and over, each then ends as the unbroken run does.
+fn deaths(fleets: u64) -> Deaths {
     let (with_restarts, live) = (unbroken(true), unbroken(false));
     let mut all = Vec::new();
     // Mostly they wait for one another: several fleets at a time.
@@ -206,8 +215,8 @@ fn killed_at_fifty_moments_it_ends_as_the_unbroken_run_does() {
         let lane = |first: u64| {
             let (with_restarts, live) = (&with_restarts, &live);
             scope.spawn(move || {
-                let fleets = (first..16).step_by(4);
-                fleets
+                (first..fleets)
+                    .step_by(4)
                     .map(|fleet| match fleet / 4 % 2 {
                         // Where phones restart, the next run waits for them, so that later deaths are all alike.
                         0 => killed(fleet, 2, with_restarts),
@@ -219,17 +228,35 @@ fn killed_at_fifty_moments_it_ends_as_the_unbroken_run_does() {
         let lanes: Vec<_> = (0..4).map(lane).collect();
         all.extend(lanes.into_iter().flat_map(|lane| lane.join().unwrap()));
     });
-    let died: u64 = all.iter().map(|(died, ..)| died).sum();
-    let in_work: u64 = all.iter().map(|(_, in_work, _)| in_work).sum();
-    let parked: usize = all.iter().map(|(.., parked)| parked).sum();
+    Deaths {
+        fleets,
+        died: all.iter().map(|(died, ..)| died).sum(),
+        in_work: all.iter().map(|(_, in_work, _)| in_work).sum(),
+        parked: all.iter().map(|(.., parked)| parked).sum(),
+    }
+}
+
+#[test]
+fn killed_at_fifty_moments_it_ends_as_the_unbroken_run_does() {
+    let deaths = deaths(16);
     assert!(
-        died >= 50,
-        "seed {SEED}: only {died} of 56 died, {parked} phones parked"
+        deaths.died >= 50 && deaths.in_work >= 24,
+        "seed {SEED}, of 56: {deaths:?}"
     );
-    assert!(
-        in_work >= 24,
-        "seed {SEED}: only {in_work} died in the middle of changes"
+}
+
+#[test]
+#[ignore = "takes minutes: run by scripts/torture.sh"]
+#[expect(clippy::print_stdout, reason = "counts are what it is run for")]
+fn torture() {
+    let kills = wanted("PHONEFLEET_KILLS", 1_000);
+    // Of eight fleets four are killed twice, four five times; some end before they are.
+    let deaths = deaths(u64::from(kills).div_ceil(28) * 8 + 8);
+    println!(
+        "{} deaths, {} of them in the middle of changes; each of {} fleets ended as the unbroken run did; {} phones wait for a person",
+        deaths.died, deaths.in_work, deaths.fleets, deaths.parked
     );
+    assert!(deaths.died >= u64::from(kills), "{deaths:?}");
 }
 
 /// Ends the simulator; what it says at its end.
