@@ -17,9 +17,15 @@ use std::time::Duration;
 /// Providers whose accounts take part.
 const ACCOUNTS: [(&str, ProviderKind); 1] = [("armcloud", ProviderKind::ArmCloud)];
 
+mod plans;
+
 /// Arguments.
 #[derive(clap::Args, Clone, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
 pub struct Args {
+    /// Another kind of runs
+    #[command(subcommand)]
+    other: Option<Other>,
     /// How many runs, each of another seed
     #[arg(long, default_value_t = 20)]
     seeds: u64,
@@ -46,11 +52,21 @@ pub struct Args {
     threads: usize,
 }
 
+/// Other kinds of runs.
+#[derive(clap::Subcommand, Clone, Debug)]
+enum Other {
+    /// Put every fault at every point of runs in which nothing goes wrong, and compare
+    Plans(plans::Args),
+}
+
 /// Runs the seeds and reports.
 ///
 /// # Errors
 /// A fault that is none.
 pub fn run(args: &Args, global: &Global, output: &Output) -> Result<Exit, CliError> {
+    if let Some(Other::Plans(args)) = &args.other {
+        return plans::run(args, global, output);
+    }
     let profile = Profile::parse(&args.faults).map_err(|problem| {
         CliError::from_error(Exit::Usage, &problem)
             .hint("write `--faults all`, or `--faults lost=0.05,crash=2`")

@@ -14,6 +14,8 @@
 //! | [`run`] | one whole run: faults, then calm, then quiet |
 //! | [`seam`] | where planted bugs are put in |
 //! | [`soak`] | many runs, and their report |
+//! | [`reference`] | a run written down: its points, its jobs, its phones in the end |
+//! | [`plans`] | one fault at one point of a reference run, and what must be the same as without it |
 //! | `storm` | what goes wrong at moments of its own |
 //!
 //! Invariants: a run depends on its scenario only, so one seed gives one trace; what is judged comes from the world and from the durable image, never from
@@ -23,7 +25,9 @@ pub mod invariant;
 mod life;
 mod monitor;
 mod network;
+pub mod plans;
 pub mod profile;
+pub mod reference;
 pub mod run;
 pub mod scenario;
 pub mod seam;

@@ -4,6 +4,7 @@
 //! the records it was told are durable. Not here: what is right (`invariant`).
 
 use super::invariant::{Check, Invariant, Violation, checks};
+use super::reference::Log;
 use super::truth::Truth;
 use crate::controller::core::AccountSetup;
 use crate::model::capability::{Capabilities, ReadMethod};
@@ -419,6 +420,8 @@ pub(super) struct Monitor {
     pub(super) violations: Vec<Violation>,
     trace: FxHasher,
     forgot: Timestamp,
+    /// What plans need, where it is wanted.
+    pub(super) log: Option<Log>,
     /// Whether what is acknowledged was durable before.
     pub(super) counts: Counts,
 }
@@ -443,6 +446,7 @@ impl Monitor {
             violations: Vec::new(),
             trace: FxHasher::default(),
             forgot: Timestamp::default(),
+            log: None,
             counts: Counts::default(),
         }
     }
@@ -453,6 +457,9 @@ impl Monitor {
         tracing::trace!(world = %at, ?happening, "Happening");
         if let Err(problem) = self.view.take(happening) {
             self.violate(Invariant::Journal, problem);
+        }
+        if let (Some(log), Happening::World { account, fact, by }) = (&mut self.log, happening) {
+            log.fact(account, fact, *by, &self.view);
         }
         if let Happening::World {
             fact: Fact::Accepted { .. },

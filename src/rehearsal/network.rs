@@ -8,6 +8,8 @@ use super::profile::Disturbances;
 use super::scenario::{BEGINNING, Mischief, Point, Scenario};
 use crate::model::id::{AccountName, OperationId};
 use crate::model::stamp::Timestamp;
+use crate::sim::faults::Kind;
+use crate::sim::witness::Fact;
 use crate::sim::{Handled, Outcome, Simulator};
 use crate::time::clock::{Clock, TokioClock};
 use crate::time::delay::hash;
@@ -29,7 +31,7 @@ const LATEST_COPY: u64 = 50_000;
 #[derive(Debug, Default)]
 pub(super) struct Life {
     dead: AtomicBool,
-    told: Mutex<Vec<Mischief>>,
+    told: Mutex<Vec<(u64, Mischief)>>,
     called: Notify,
 }
 
@@ -44,8 +46,9 @@ impl Life {
         self.dead.load(Ordering::Relaxed)
     }
 
-    fn tell(&self, what: Mischief) {
-        lock(&self.told).push(what);
+    /// It is told of something that happens round it, at the point of this number.
+    pub(super) fn tell(&self, number: u64, what: Mischief) {
+        lock(&self.told).push((number, what));
         self.called.notify_one();
     }
 
@@ -55,7 +58,7 @@ impl Life {
     }
 
     /// What it was told since this was asked last.
-    pub(super) fn told(&self) -> Vec<Mischief> {
+    pub(super) fn told(&self) -> Vec<(u64, Mischief)> {
         std::mem::take(&mut lock(&self.told))
     }
 }
@@ -108,7 +111,7 @@ struct Delivery {
     copy: u32,
     account: AccountName,
     http: Arc<http::Request<Bytes>>,
-    vendor: Option<crate::sim::faults::Kind>,
+    vendor: Option<(Kind, bool)>,
     slot: Slot,
 }
 
@@ -139,7 +142,7 @@ impl Network {
             .iter()
             .filter_map(|(point, mischief)| match point {
                 Point::Request(number) => Some((*number, *mischief)),
-                Point::Write(_) => None,
+                Point::Write(_) | Point::Wait(_) => None,
             });
         let hosts = worlds
             .keys()
@@ -254,12 +257,12 @@ impl Network {
                 continue;
             };
             self.tell_facts(&delivery.account, world, at);
-            if let Some(kind) = delivery.vendor {
-                world.change(|world| world.force(kind));
-            }
-            let handled = world.handle(&delivery.http, at);
-            let facts = world.change(crate::sim::world::World::facts);
+            let (handled, facts, rolled) = delivery.hand_over(world, at);
             let mut monitor = self.monitor();
+            if let Some(log) = monitor.log.as_mut().filter(|_| delivery.copy == 0) {
+                let call = world.call(&delivery.http);
+                log.requested(delivery.number, call, &rolled, &facts);
+            }
             for (at, fact) in &facts {
                 let happening = Happening::World {
                     account: &delivery.account,
@@ -294,8 +297,11 @@ impl Network {
         let mischief = wire.next_mischief();
         let has = |wanted: Mischief| mischief.contains(&wanted);
         for told in &mischief {
-            if matches!(told, Mischief::Stop | Mischief::Edit | Mischief::BadEdit) {
-                life.tell(*told);
+            if matches!(
+                told,
+                Mischief::Stop | Mischief::Edit | Mischief::BadEdit | Mischief::World(_)
+            ) {
+                life.tell(wire.points, *told);
             }
         }
         if has(Mischief::CrashBefore) {
@@ -345,6 +351,27 @@ impl Network {
             monitor.trace(name.as_str().as_bytes());
             monitor.trace(value.as_bytes());
         }
+    }
+}
+
+impl Delivery {
+    /// Hands the request to the vendor; what comes of it, what happened in the world, and which faults had a chance.
+    fn hand_over(
+        &self,
+        world: &Simulator,
+        at: Timestamp,
+    ) -> (Handled, Vec<(Timestamp, Fact)>, Vec<Kind>) {
+        world.change(|world| {
+            world.rolled();
+            if let Some((kind, always)) = self.vendor {
+                world.force(kind, always);
+            }
+        });
+        let handled = world.handle(&self.http, at);
+        world.change(|world| {
+            world.unforce(|kind| !kind.comes_later());
+            (handled, world.facts(), world.rolled())
+        })
     }
 }
 
@@ -424,7 +451,8 @@ impl Wire {
                     self.met("request-doubled");
                     copy = Some(now.after(Duration::from_secs(u64::from(*seconds))));
                 }
-                Mischief::Vendor(kind) => vendor = Some(*kind),
+                Mischief::Vendor(kind) => vendor = Some((*kind, false)),
+                Mischief::Everywhere(kind) => vendor = Some((*kind, true)),
                 Mischief::Refused
                 | Mischief::RequestLost
                 | Mischief::CrashBefore
@@ -434,7 +462,9 @@ impl Wire {
                 | Mischief::Edit
                 | Mischief::BadEdit
                 | Mischief::DiskFull
-                | Mischief::SyncFails => {}
+                | Mischief::SyncFails
+                | Mischief::ReadOnly
+                | Mischief::World(_) => {}
             }
         }
         let copies = [(0, Some(arrives)), (1, copy)];

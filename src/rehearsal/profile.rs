@@ -53,6 +53,8 @@ disturbances! {
     vanish: "vanish";
     /// Times an hour that another client works on a phone.
     other: "other";
+    /// Times an hour that a phone restarts by itself and is abnormal for a while (11→14→10).
+    fall: "fall";
     /// Share of restarts of the process at which the clock has jumped.
     clock: "clock";
     /// Wrong manifests an hour.
@@ -75,7 +77,7 @@ const NETWORK: &str = "refused=0.01,lost=0.02,5xx-before=0.01,5xx-after=0.01,thr
 const VENDOR: &str = "fail=0.01,hang=0.003,no-effect=0.003,fail-done=0.003,twice=0.003,revert=0.003,lag=0.02,missing-row=0.005,offline=0.01,abnormal=0.05,stale=0.02,short-page=0.01,empty-page=0.005,doubled-page=0.01";
 const CRASH: &str =
     "crash=3,crash-at-request=0.003,crash-at-write=0.003,stop=1,disk=0.002,clock=0.2";
-const WORLD: &str = "drift=4,cut=4,vanish=1,other=3,bad-edit=1";
+const WORLD: &str = "drift=4,cut=4,vanish=1,other=3,fall=2,bad-edit=1";
 
 impl Profile {
     /// Names of the mixtures, and what they hold.

@@ -9,7 +9,8 @@ use super::invariant::{Invariant, Violation};
 use super::life::{Parts, Process, Stillborn, chain};
 use super::monitor::{Happening, Monitor};
 use super::network::Network;
-use super::scenario::{BEGINNING, Mischief, Scenario};
+use super::reference::Log;
+use super::scenario::{BEGINNING, Mischief, Point, Scenario};
 use super::seam::Seams;
 use super::storm::{Disturbance, timeline};
 use super::text;
@@ -70,6 +71,8 @@ pub struct Outcome {
     pub jobs_by_call: BTreeMap<String, u64>,
     /// Costly jobs accepted.
     pub costly: u64,
+    /// Points, jobs and phones, where the scenario asks for them.
+    pub log: Option<Log>,
 }
 
 /// Runs a scenario.
@@ -110,6 +113,18 @@ pub fn run_twice(scenario: &Scenario, seams: &Seams) -> Outcome {
     second
 }
 
+/// A world that tells what happens in it, and remembers how its phones were if reads are to be stale at points.
+fn watched(spec: Spec, remembers: bool) -> Simulator {
+    let world = Simulator::new(spec, BEGINNING);
+    world.change(|world| {
+        world.watch();
+        if remembers {
+            world.remember();
+        }
+    });
+    world
+}
+
 struct Run {
     scenario: Arc<Scenario>,
     parts: Parts,
@@ -127,8 +142,11 @@ struct Run {
     untouched: BTreeMap<PhoneKey, String>,
     calmed: Duration,
     waiting: u64,
+    waiting_for: BTreeMap<PhoneKey, String>,
     hopeless: bool,
     circles: (Timestamp, u32),
+    /// How often the program has waited.
+    waits: u64,
 }
 
 impl Run {
@@ -147,8 +165,7 @@ impl Run {
                 rate_per_minute: 600,
                 ..Spec::of(plan.provider)
             };
-            let world = Simulator::new(spec, BEGINNING);
-            world.change(crate::sim::world::World::watch);
+            let world = watched(spec, scenario.record);
             for (credential, secret) in world.keys() {
                 let variable = text::variable(plan.name, credential);
                 environment.insert(variable, (*secret).to_owned());
@@ -164,6 +181,7 @@ impl Run {
             .filter(|(name, _)| !name.ends_with("ACCESSKEY"))
             .map(|(_, secret)| secret.clone())
             .collect();
+        monitor.log = scenario.record.then(Log::default);
         monitor.view.truth = Some(Truth {
             worlds: worlds.clone(),
         });
@@ -196,8 +214,10 @@ impl Run {
             vanished: BTreeSet::new(),
             calmed: Duration::ZERO,
             waiting: 0,
+            waiting_for: BTreeMap::new(),
             hopeless: false,
             circles: (BEGINNING, 0),
+            waits: 0,
         };
         run.untouched = run.unmanaged();
         run
@@ -318,21 +338,31 @@ impl Run {
         }
         self.count_circles();
         self.end_early();
-        for told in life.told() {
+        self.waits += 1;
+        let planned: Vec<Mischief> = self.scenario.at(Point::Wait(self.waits)).collect();
+        if !self.parts.calm.load(Ordering::Relaxed) {
+            for mischief in planned {
+                life.tell(self.waits, mischief);
+            }
+        }
+        for (number, told) in life.told() {
             match told {
                 Mischief::Stop => self.disturb(Disturbance::Stop).await,
                 Mischief::Edit => self.disturb(Disturbance::Edit).await,
                 Mischief::BadEdit => self.disturb(Disturbance::BadEdit).await,
+                Mischief::World(deed) => self.disturb(Disturbance::World(number, deed)).await,
+                Mischief::CrashBefore => self.disturb(Disturbance::Crash).await,
                 Mischief::Refused
                 | Mischief::RequestLost
                 | Mischief::Delayed(_)
                 | Mischief::Doubled(_)
                 | Mischief::Vendor(_)
-                | Mischief::CrashBefore
+                | Mischief::Everywhere(_)
                 | Mischief::CrashAfter
                 | Mischief::CrashOnAnswer
                 | Mischief::DiskFull
-                | Mischief::SyncFails => {}
+                | Mischief::SyncFails
+                | Mischief::ReadOnly => {}
             }
         }
     }
@@ -397,7 +427,10 @@ impl Run {
                 self.network.count("stop");
                 self.stop().await;
             }
-            Disturbance::Edit => self.edit(),
+            Disturbance::Edit => {
+                self.network.count("edit");
+                self.edit();
+            }
             Disturbance::BadEdit => {
                 self.network.count("bad-edit");
                 if self.parts.load(self.edition, true).is_ok() {
@@ -472,12 +505,15 @@ impl Run {
     /// Nothing goes wrong any more.
     fn calm(&mut self) {
         self.network.calm();
+        if let Some(log) = &mut self.network.monitor().log {
+            log.calm(self.waits);
+        }
         self.parts.calm.store(true, Ordering::Relaxed);
         self.timeline.clear();
         for world in self.worlds.values() {
             world.change(|world| {
                 world.set_faults(Faults::default());
-                world.unforce();
+                world.unforce(|_| true);
             });
         }
         // A clock that is wrong is put right by a restart.

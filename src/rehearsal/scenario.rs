@@ -41,10 +41,14 @@ pub struct Scenario {
     pub profile: Profile,
     /// How often the manifests are edited while things go wrong.
     pub editions: u32,
+    /// Edits of the manifests at moments of their own, beside those.
+    pub edits: Vec<Duration>,
     /// What happens at points of the run, whatever the rates say.
     pub mischief: Vec<(Point, Mischief)>,
     /// The run ends as soon as one of these is broken.
     pub ends_at: Vec<Invariant>,
+    /// Whether points, jobs and phones are written down for plans (`reference`).
+    pub record: bool,
     /// The numbers.
     pub settings: Settings,
 }
@@ -56,6 +60,8 @@ pub enum Point {
     Request(u64),
     /// The journal is written for this time (counted from 1).
     Write(u64),
+    /// The program has waited for this time (counted from 1): between two of its turns.
+    Wait(u64),
 }
 
 /// What happens at a point.
@@ -71,6 +77,8 @@ pub enum Mischief {
     Doubled(u32),
     /// A fault of the vendor's: answers lost, garbled, HTML, 429, 5xx, pages cut, doubled, emptied, jobs that fail or hang.
     Vendor(Kind),
+    /// The same for every phone that the request concerns.
+    Everywhere(Kind),
     /// The process dies before the request leaves, or before anything is written.
     CrashBefore,
     /// The process dies when the request has left, or when everything is written and before that is known.
@@ -87,6 +95,47 @@ pub enum Mischief {
     DiskFull,
     /// Writing fails at the last moment: it may be on disk or not.
     SyncFails,
+    /// From now on the disk can only be read, for five minutes.
+    ReadOnly,
+    /// Something happens to a phone.
+    World(Deed),
+}
+
+/// What happens to a phone by itself or by other people.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Deed {
+    /// Somebody changes values.
+    Drift,
+    /// It loses its connection.
+    Cut,
+    /// It vanishes for a while; one half comes back with another code.
+    Vanish,
+    /// Another client works on it.
+    Other,
+    /// It restarts by itself, and is abnormal for a while (11→14→10).
+    Fall,
+}
+
+impl Deed {
+    /// All.
+    pub const ALL: [Self; 5] = [
+        Self::Drift,
+        Self::Cut,
+        Self::Vanish,
+        Self::Other,
+        Self::Fall,
+    ];
+
+    /// As it stands in reports.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Drift => "drift",
+            Self::Cut => "cut",
+            Self::Vanish => "vanish",
+            Self::Other => "other",
+            Self::Fall => "fall",
+        }
+    }
 }
 
 impl Default for Scenario {
@@ -102,8 +151,10 @@ impl Default for Scenario {
             quiet: Duration::from_secs(3_600),
             profile: Profile::default(),
             editions: 2,
+            edits: Vec::new(),
             mischief: Vec::new(),
             ends_at: Vec::new(),
+            record: false,
             settings: Settings::default(),
         }
     }
@@ -116,6 +167,14 @@ impl Scenario {
             seed,
             ..self.clone()
         }
+    }
+
+    /// What was planned for a point.
+    pub(super) fn at(&self, point: Point) -> impl Iterator<Item = Mischief> + '_ {
+        let planned = self.mischief.iter();
+        planned
+            .filter(move |(at, _)| *at == point)
+            .map(|(_, mischief)| *mischief)
     }
 
     /// A number from 0 to below `below` that depends on the seed and on what it is for.

@@ -2,7 +2,7 @@
 //!
 //! Invariants: which moment, which phone and what follows from the seed. Not here: what goes wrong with requests (`network`) and jobs (`sim`).
 
-use super::scenario::Scenario;
+use super::scenario::{BEGINNING, Deed, Scenario};
 use crate::model::id::AccountName;
 use crate::model::stamp::Timestamp;
 use crate::sim::Simulator;
@@ -10,6 +10,9 @@ use crate::sim::scenario::Drift;
 use smol_str::{SmolStr, format_smolstr};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
+
+/// Stands in the new code of a phone that came back with one, between the old code and a number.
+pub(super) const AGAIN: &str = "N-";
 
 /// Something that happens at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,30 +29,6 @@ pub(super) enum Disturbance {
     World(u64, Deed),
 }
 
-/// What happens to a phone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Deed {
-    /// Somebody changes values.
-    Drift,
-    /// It loses its connection.
-    Cut,
-    /// It vanishes for a while.
-    Vanish,
-    /// Another client works on it.
-    Other,
-}
-
-impl Deed {
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Drift => "drift",
-            Self::Cut => "cut",
-            Self::Vanish => "vanish",
-            Self::Other => "other",
-        }
-    }
-}
-
 /// Everything that happens at moments of its own, in order.
 pub(super) fn timeline(scenario: &Scenario) -> VecDeque<(Timestamp, Disturbance)> {
     let around = scenario.profile.around;
@@ -59,6 +38,7 @@ pub(super) fn timeline(scenario: &Scenario) -> VecDeque<(Timestamp, Disturbance)
         (around.cut, Deed::Cut),
         (around.vanish, Deed::Vanish),
         (around.other, Deed::Other),
+        (around.fall, Deed::Fall),
     ];
     for (rate, deed) in deeds {
         let moments = scenario.moments(deed.as_str(), rate).into_iter();
@@ -78,6 +58,8 @@ pub(super) fn timeline(scenario: &Scenario) -> VecDeque<(Timestamp, Disturbance)
         let moments = scenario.moments(purpose, rate).into_iter();
         all.extend(moments.map(|(_, at)| (at, disturbance)));
     }
+    let edits = scenario.edits.iter();
+    all.extend(edits.map(|after| (BEGINNING.after(*after), Disturbance::Edit)));
     all.sort_by_key(|(at, _)| *at);
     all.into()
 }
@@ -120,7 +102,7 @@ pub(super) fn happen(
             Vec::new()
         }
         Deed::Vanish => {
-            let code = half.then(|| format_smolstr!("{id}N{number}"));
+            let code = half.then(|| format_smolstr!("{id}{AGAIN}{number}"));
             let missing = code
                 .iter()
                 .map(ToString::to_string)
@@ -131,6 +113,10 @@ pub(super) fn happen(
         }
         Deed::Other => {
             world.occupy(id, span.min(Duration::from_secs(120)));
+            Vec::new()
+        }
+        Deed::Fall => {
+            world.fall(id, span.min(Duration::from_secs(180)));
             Vec::new()
         }
     })

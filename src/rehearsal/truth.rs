@@ -8,6 +8,7 @@ use crate::model::id::{AccountName, PhoneKey};
 use crate::model::value::{AppWish, ImageTarget, Proxy, Value, VersionWish, Wish};
 use crate::sim::Simulator;
 use crate::sim::phone::Phone;
+use smol_str::SmolStr;
 use std::collections::BTreeMap;
 
 /// The worlds.
@@ -69,23 +70,38 @@ fn app_holds(phone: &Phone, package: &str, wish: &AppWish) -> bool {
 
 /// Everything on a phone that a client could touch, as text: equal before and after where nobody may touch it.
 pub(super) fn fingerprint(phone: &Phone) -> String {
-    let apps: Vec<String> = phone
+    let facets = facets(phone).into_iter();
+    facets.map(|(_, text)| text + " ").collect()
+}
+
+/// Properties as the phone shows them, wherever they come from.
+fn properties(phone: &Phone) -> BTreeMap<&str, SmolStr> {
+    let names = phone.kept.iter().chain(phone.live.iter());
+    names
+        .filter_map(|(name, _)| Some((name, phone.property(name)?)))
+        .collect()
+}
+
+/// The same, each part by its name.
+pub(super) fn facets(phone: &Phone) -> Vec<(&'static str, String)> {
+    let mut apps: Vec<String> = phone
         .apps
         .iter()
         .map(|app| format!("{} {}", app.package, app.version_name))
         .collect();
-    format!(
-        "{} {} {} {:?} {:?} {:?} {:?} {:?} {:?} {} {:?}",
-        phone.image.id,
-        phone.timezone,
-        phone.language,
-        phone.kept,
-        phone.live,
-        phone.settings,
-        phone.proxy,
-        phone.location,
-        phone.bandwidth,
-        phone.adb,
-        apps
-    )
+    apps.sort_unstable();
+    let mut settings: Vec<_> = phone.settings.iter().collect();
+    settings.sort_unstable();
+    vec![
+        ("image", phone.image.id.to_string()),
+        ("time zone", phone.timezone.to_string()),
+        ("language", phone.language.to_string()),
+        ("properties", format!("{:?}", properties(phone))),
+        ("settings", format!("{settings:?}")),
+        ("proxy", format!("{:?}", phone.proxy)),
+        ("location", format!("{:?}", phone.location)),
+        ("bandwidth", format!("{:?}", phone.bandwidth)),
+        ("adb", phone.adb.to_string()),
+        ("apps", format!("{apps:?}")),
+    ]
 }

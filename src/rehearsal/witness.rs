@@ -21,6 +21,7 @@ use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 /// Sees orders and reads of one account.
 pub(super) struct WatchedProvider {
@@ -193,6 +194,9 @@ impl Journal for WatchedJournal {
     fn append(&mut self, records: &[Record], at: Timestamp) -> Result<(), JournalError> {
         self.inner.append(records, at)?;
         let mut monitor = lock(&self.monitor);
+        if let (Side::Durable, Some(log)) = (self.side, &mut monitor.log) {
+            log.written(records);
+        }
         let happening = match self.side {
             Side::Durable => {
                 monitor.counts.records += u64::try_from(records.len()).unwrap_or(0);
@@ -215,18 +219,28 @@ impl Journal for WatchedJournal {
 
 /// How often a run wrote its journal, for points.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Writes(Arc<Mutex<u64>>);
+pub(super) struct Writes(Arc<Mutex<Disk>>);
+
+#[derive(Debug, Default)]
+struct Disk {
+    writes: u64,
+    /// Until when it can only be read, in the world's time.
+    stuck: Timestamp,
+}
+
+/// How long a disk can only be read before somebody puts it right.
+const STUCK: Duration = Duration::from_secs(300);
 
 impl Writes {
     fn next(&self) -> u64 {
-        let mut count = lock(&self.0);
-        *count += 1;
-        *count
+        let mut disk = lock(&self.0);
+        disk.writes += 1;
+        disk.writes
     }
 
     /// How many there were.
     pub(super) fn count(&self) -> u64 {
-        *lock(&self.0)
+        lock(&self.0).writes
     }
 }
 
@@ -247,12 +261,10 @@ impl MortalJournal {
         if self.calm.load(std::sync::atomic::Ordering::Relaxed) {
             return None;
         }
-        let planned = self
-            .scenario
-            .mischief
-            .iter()
-            .find(|(point, _)| *point == Point::Write(number))
-            .map(|(_, mischief)| *mischief);
+        if self.network.now() < lock(&self.writes.0).stuck {
+            return Some(Mischief::ReadOnly);
+        }
+        let planned = self.scenario.at(Point::Write(number)).next();
         let (around, seed) = (self.scenario.profile.around, self.scenario.seed);
         let second = hash("which half", number, seed).is_multiple_of(2);
         let by_chance = if chance(around.crash_at_write, "crash-at-write", number, seed) {
@@ -302,16 +314,28 @@ impl Journal for MortalJournal {
                 }
                 Err(failed("input/output error"))
             }
+            Some(Mischief::ReadOnly) => {
+                self.network.count("read-only");
+                let mut disk = lock(&self.writes.0);
+                let now = self.network.now();
+                if disk.stuck <= now {
+                    disk.stuck = now.after(STUCK);
+                }
+                Err(failed("read-only file system"))
+            }
+            Some(told @ (Mischief::Stop | Mischief::Edit | Mischief::BadEdit)) => {
+                self.life.tell(self.writes.count(), told);
+                self.inner.append(records, at)
+            }
             Some(
                 Mischief::Refused
                 | Mischief::RequestLost
                 | Mischief::Delayed(_)
                 | Mischief::Doubled(_)
                 | Mischief::Vendor(_)
+                | Mischief::Everywhere(_)
                 | Mischief::CrashOnAnswer
-                | Mischief::Stop
-                | Mischief::Edit
-                | Mischief::BadEdit,
+                | Mischief::World(_),
             )
             | None => self.inner.append(records, at),
         }

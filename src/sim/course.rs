@@ -36,6 +36,8 @@ pub(super) enum Due {
     Online(u32),
     /// An abnormal phone runs again, unless it was restarted since.
     Recover(u32, u32),
+    /// A phone that restarted by itself is abnormal, unless something else happened to it since.
+    Fell(u32, u32),
     /// A request arrives late.
     Arrive(Box<http::Request<Bytes>>),
     /// An event of the scenario.
@@ -107,13 +109,8 @@ impl World {
                     self.at_mut(index).connected = true;
                     self.wake(index);
                 }
-                Due::Recover(index, boots) => {
-                    let phone = self.at(index);
-                    if phone.status == ABNORMAL && phone.boots == boots {
-                        self.at_mut(index).status = RUNNING;
-                        self.wake(index);
-                    }
-                }
+                Due::Recover(index, boots) => self.recovers(index, boots),
+                Due::Fell(index, boots) => self.falls(index, boots),
                 Due::Arrive(request) => {
                     (surface::of(self.spec.provider).answer)(self, &request);
                 }

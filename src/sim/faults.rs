@@ -322,6 +322,16 @@ impl Kind {
         Self::DoubledPage,
     ];
 
+    /// A bit of its own.
+    pub(super) fn bit(self) -> u64 {
+        1 << (self as u32)
+    }
+
+    /// Whether its chance comes only after the request that it is forced at: when a job ends.
+    pub fn comes_later(self) -> bool {
+        matches!(self, Self::Offline | Self::Abnormal)
+    }
+
     /// As it stands in scenario files and reports.
     pub fn as_str(self) -> &'static str {
         match self {

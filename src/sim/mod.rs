@@ -180,6 +180,13 @@ impl Simulator {
         receive(&mut world, request)
     }
 
+    /// The name a request is counted under, as the vendor writes it, and whether it can change phones.
+    pub fn call(&self, request: &http::Request<Bytes>) -> (&'static str, bool) {
+        let surface = surface::of(self.lock().spec.provider);
+        let mutates = (surface.class)(request) == Some(Class::Mutation);
+        ((surface.call_name)(request), mutates)
+    }
+
     /// A transport that calls this simulator directly.
     pub fn transport(&self, clock: Arc<dyn Clock>) -> InProcess {
         InProcess::new(self.clone(), clock)

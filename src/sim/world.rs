@@ -63,8 +63,12 @@ pub struct World {
     pub(super) desk: Desk,
     /// What happened since somebody asked last, once somebody watches.
     pub(super) witness: Option<Vec<(Timestamp, Fact)>>,
-    /// Faults that happen at the next chance, whatever their rates.
-    forced: Vec<Kind>,
+    /// Faults that happen at the next chance, whatever their rates; and whether at every chance.
+    forced: Vec<(Kind, bool)>,
+    /// Kinds that had a chance since somebody asked last, a bit each.
+    rolled: u64,
+    /// Phones' states are remembered although no read is stale by chance.
+    remembers: bool,
 }
 
 impl World {
@@ -96,6 +100,8 @@ impl World {
             desk: Desk::default(),
             witness: None,
             forced: Vec::new(),
+            rolled: 0,
+            remembers: false,
             spec,
         };
         for number in 0..world.spec.phones {
@@ -168,7 +174,7 @@ impl World {
     /// A phone to be changed; its state is remembered first while reads may be stale.
     pub(super) fn at_mut(&mut self, index: u32) -> &mut Phone {
         let phone = &mut self.phones[place(index)];
-        if self.faults.stale > 0.0 {
+        if self.remembers || self.faults.stale > 0.0 {
             let oldest = self.now.before(self.faults.stale_by.0);
             phone.past.retain(|(until, _)| *until > oldest);
             let mut snapshot = phone.clone();
@@ -245,6 +251,40 @@ impl World {
     pub(super) fn cut_off(&mut self, index: u32, span: Duration) {
         self.at_mut(index).connected = false;
         self.queue.push(self.now.after(span), Due::Online(index));
+    }
+
+    /// The phone restarts by itself: restarting, then abnormal, each for half of this time, then running (11→14→10).
+    pub fn fall(&mut self, id: &str, span: Duration) {
+        let Some(index) = self.find(id) else { return };
+        if !self.at(index).ready() {
+            return;
+        }
+        self.tell(|_| Fact::Changed { phone: id.into() });
+        let phone = self.at_mut(index);
+        phone.reboot();
+        phone.status = phone::RESTARTING;
+        let boots = phone.boots;
+        self.queue
+            .push(self.now.after(span / 2), Due::Fell(index, boots));
+        self.queue
+            .push(self.now.after(span), Due::Recover(index, boots));
+    }
+
+    /// A phone that restarted by itself is abnormal, unless something else happened to it since.
+    pub(super) fn falls(&mut self, index: u32, boots: u32) {
+        let phone = self.at(index);
+        if phone.status == phone::RESTARTING && phone.boots == boots {
+            self.at_mut(index).status = phone::ABNORMAL;
+        }
+    }
+
+    /// An abnormal phone runs again, unless it was restarted since.
+    pub(super) fn recovers(&mut self, index: u32, boots: u32) {
+        let phone = self.at(index);
+        if phone.status == phone::ABNORMAL && phone.boots == boots {
+            self.at_mut(index).status = phone::RUNNING;
+            self.wake(index);
+        }
     }
 
     /// The phone gets this status; a job that waits begins when it is 10.
@@ -418,20 +458,33 @@ impl World {
         }
     }
 
-    /// A fault of this kind happens at its next chance.
-    pub fn force(&mut self, kind: Kind) {
-        self.forced.push(kind);
+    /// A fault of this kind happens at its next chance, or at every chance until [`World::unforce`].
+    pub fn force(&mut self, kind: Kind, always: bool) {
+        self.forced.push((kind, always));
     }
 
-    /// Forgets forced faults that had no chance yet; whether there were any.
-    pub fn unforce(&mut self) -> bool {
-        !std::mem::take(&mut self.forced).is_empty()
+    /// Forgets forced faults of the kinds that `over` names.
+    pub fn unforce(&mut self, over: impl Fn(Kind) -> bool) {
+        self.forced.retain(|(kind, _)| !over(*kind));
+    }
+
+    /// From now on states are remembered, so that a stale read can be forced.
+    pub fn remember(&mut self) {
+        self.remembers = true;
+    }
+
+    /// Kinds of faults that had a chance since this was asked last, whether they happened or not.
+    pub fn rolled(&mut self) -> Vec<Kind> {
+        let rolled = std::mem::take(&mut self.rolled);
+        let had = |kind: &Kind| rolled & kind.bit() != 0;
+        Kind::ALL.into_iter().filter(had).collect()
     }
 
     /// Rolls the dice for a fault, and counts it.
     pub(super) fn fault(&mut self, kind: Kind, number: u64) -> bool {
-        let forced = self.forced.iter().position(|other| *other == kind);
-        if let Some(place) = forced {
+        self.rolled |= kind.bit();
+        let forced = self.forced.iter().position(|(other, _)| *other == kind);
+        if let Some(place) = forced.filter(|place| !self.forced[*place].1) {
             self.forced.swap_remove(place);
         }
         let happens = forced.is_some() || self.faults.happens(kind, number, self.spec.seed);

@@ -20,6 +20,7 @@ mod least;
 mod manifest;
 mod model_check;
 mod operator;
+mod plans;
 mod planted;
 mod power_cut;
 mod process;

@@ -26,7 +26,11 @@ impl Run {
                 .iter()
                 .any(|phase| !phase.is_closed() && *phase != Phase::Parked)
         });
+        // A phone that is away comes back.
+        let here = self.worlds.iter().zip(&self.scenario.accounts);
+        let mut here = here.map(|((_, world), plan)| wide(world.phones().len()) >= plan.phones);
         !open
+            && here.all(|all| all)
             && self
                 .standing()
                 .iter()
@@ -81,8 +85,12 @@ impl Run {
         let standing = self.standing();
         let mut monitor = self.network.monitor();
         let mut waiting = 0;
+        let mut waiting_for = BTreeMap::new();
         for (phone, differing, excuse) in &standing {
             waiting += u64::from(excuse.is_some());
+            if let Some(excuse) = excuse {
+                waiting_for.insert(phone.clone(), excuse.clone());
+            }
             monitor.happen(
                 now,
                 &Happening::Judged {
@@ -94,6 +102,7 @@ impl Run {
         }
         drop(monitor);
         self.waiting = waiting;
+        self.waiting_for = waiting_for;
         let after = self.unmanaged();
         let changed: Vec<&PhoneKey> = self
             .untouched
@@ -256,6 +265,10 @@ impl Run {
         let writes = self.parts.writes.count();
         let monitor = self.network.shared_monitor();
         let mut monitor = lock(&monitor);
+        let mut log = monitor.log.take();
+        if let Some(log) = &mut log {
+            log.ended(&self.worlds, self.waiting_for);
+        }
         Outcome {
             trace: monitor.hash(),
             violations: std::mem::take(&mut monitor.violations),
@@ -273,8 +286,13 @@ impl Run {
             standing,
             jobs_by_call,
             costly,
+            log,
         }
     }
+}
+
+fn wide(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
 }
 
 /// Reasons for which a phone may stay as it is: a person was told, and has to do something.

@@ -1,0 +1,165 @@
+//! What a run with one fault must have in common with the same run without it.
+//!
+//! Invariants: two runs are compared by what vendors saw and by their phones, never by what the program says. Not here: the invariants of every run
+//! (`invariant`).
+
+use super::Tried;
+use crate::model::id::PhoneKey;
+use crate::rehearsal::reference::Log;
+use crate::sim::witness::End;
+use std::collections::BTreeMap;
+
+/// What cannot be read over any API: where a job lies about it, nobody can know.
+const UNREADABLE: [&str; 3] = ["proxy", "location", "bandwidth"];
+
+/// Jobs of one kind on one phone.
+#[derive(Clone, Copy, Debug, Default)]
+struct Tally {
+    /// That changed the phone.
+    effects: u32,
+    /// That did not.
+    vain: u32,
+    /// Those that changed the phone and were followed by a restart before the next of their kind: a restart may undo them, and makes what cannot be read
+    /// unknown.
+    outlived: u32,
+    /// The last one has not been followed by a restart yet.
+    fresh: bool,
+    costly: bool,
+    /// What it writes cannot be read: when the end of the job is in doubt, it has to be done again.
+    blind: bool,
+}
+
+/// Jobs of ours on all phones, and what undid them.
+struct Tallies {
+    of: BTreeMap<(PhoneKey, String), Tally>,
+    /// What may have undone work on a phone beside our own restarts: other people, copies, jobs that ran twice or reverted.
+    undone: BTreeMap<PhoneKey, u32>,
+    /// Jobs that claimed success and did nothing.
+    lied: BTreeMap<PhoneKey, u32>,
+}
+
+impl Tallies {
+    fn of(log: &Log) -> Self {
+        let mut all = Self {
+            of: BTreeMap::new(),
+            undone: log.changed.clone(),
+            lied: BTreeMap::new(),
+        };
+        for job in log.jobs.iter().filter(|job| job.mutates) {
+            let effect = matches!(job.end, Some((_, true)));
+            let phone = job.phone.clone();
+            if job.copy {
+                *all.undone.entry(phone).or_default() += u32::from(effect);
+                continue;
+            }
+            if job.end == Some((End::Succeeded, false)) {
+                *all.lied.entry(phone.clone()).or_default() += 1;
+            }
+            if effect && job.costly {
+                all.restarted(&phone);
+            }
+            let tally = all.of.entry((phone, job.work.clone())).or_default();
+            tally.costly |= job.costly;
+            tally.blind |= job.blind;
+            if effect {
+                tally.effects += 1;
+                tally.fresh = true;
+            } else {
+                tally.vain += 1;
+            }
+        }
+        all
+    }
+
+    fn restarted(&mut self, phone: &PhoneKey) {
+        let kinds = self.of.iter_mut().filter(|((of, _), _)| of == phone);
+        for (_, tally) in kinds {
+            tally.outlived += u32::from(tally.fresh);
+            tally.fresh = false;
+        }
+    }
+
+    fn get(of: &BTreeMap<PhoneKey, u32>, phone: &PhoneKey) -> u32 {
+        of.get(phone).copied().unwrap_or(0)
+    }
+}
+
+/// Compares a run with its reference; `faults` is how often the fault happened.
+pub(super) fn compare(reference: &Log, log: &Log, faults: u64, tried: &mut Tried) {
+    let (before, mut after) = (Tallies::of(reference), Tallies::of(log));
+    phones(reference, log, &after, tried);
+    after
+        .of
+        .retain(|(phone, _), _| reference.managed(phone) || !log.renamed.contains(phone));
+    jobs(log, (&before, &after), faults, tried);
+}
+
+/// The phones end as they did.
+fn phones(reference: &Log, log: &Log, after: &Tallies, tried: &mut Tried) {
+    for (phone, wanted) in &reference.phones {
+        let Some(is) = log.phones.get(phone) else {
+            tried
+                .found
+                .push(("end state", format!("{phone} is not there")));
+            continue;
+        };
+        if log.waiting.contains_key(phone) {
+            tried.waits = true;
+            continue;
+        }
+        if !reference.managed(phone)
+            && (log.renamed.contains(phone) || log.changed.contains_key(phone))
+        {
+            // Nobody mends a phone that nobody manages; with another code it is another phone, which somebody may.
+            continue;
+        }
+        let lied = Tallies::get(&after.lied, phone) > 0;
+        let differing = wanted.iter().zip(is).filter(|((name, wanted), (_, is))| {
+            wanted != is && !(lied && UNREADABLE.contains(name))
+        });
+        for ((name, wanted), (_, is)) in differing {
+            tried.found.push((
+                "end state",
+                format!("{phone}: {name} is {is}, without the fault it is {wanted}"),
+            ));
+        }
+    }
+}
+
+/// No job has an effect that it does not have without the fault, unless something undid it.
+fn jobs(log: &Log, (before, after): (&Tallies, &Tallies), faults: u64, tried: &mut Tried) {
+    for ((phone, work), tally) in &after.of {
+        let known = before.of.get(&(phone.clone(), work.clone()));
+        let known = known.copied().unwrap_or_default();
+        let undone = Tallies::get(&after.undone, phone);
+        let renamed = u32::from(log.renamed.contains(phone));
+        let restarts = tally.outlived.saturating_sub(known.outlived);
+        let excuse = if tally.costly {
+            undone
+        } else {
+            undone + renamed + restarts + u32::from(tally.blind)
+        };
+        let more = tally.effects.saturating_sub(known.effects);
+        tried.again |= more > 0;
+        if more > excuse {
+            tried.found.push((
+                "mutations",
+                format!(
+                    "{phone}: {work} took effect {} times, without the fault {} times, and was undone {excuse} times",
+                    tally.effects, known.effects
+                ),
+            ));
+        }
+        let vain = u64::from(tally.vain.saturating_sub(known.vain));
+        if vain > faults {
+            tried.found.push((
+                "mutations",
+                format!("{phone}: {work} was tried in vain {vain} times, for {faults} faults"),
+            ));
+        }
+    }
+    tried.fewer |= before
+        .of
+        .iter()
+        .any(|(key, known)| after.of.get(key).copied().unwrap_or_default().effects < known.effects);
+}
