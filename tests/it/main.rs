@@ -13,6 +13,7 @@ mod converge;
 mod crash;
 mod drift;
 mod examples;
+mod faulty_line;
 mod frugal;
 mod killed_writer;
 mod koophone;
