@@ -186,10 +186,13 @@ impl PhonePlan {
         (!undecided && self.held().next().is_none()).then_some(first)
     }
 
-    /// The step that may start as soon as our open job on the phone has ended; batches may wait for it. `None` when something else holds the phone.
+    /// The step that may start as soon as our open job on the phone has ended, or a listing is in; batches may wait for it. `None` when something else
+    /// holds the phone.
     pub fn upcoming(&self) -> Option<&PhoneStep> {
         let mut held = self.held().peekable();
-        held.peek()?;
+        if held.peek().is_none() && !self.unread.contains(&ReadKind::Listing) {
+            return None;
+        }
         held.all(|waiting| waiting.reason == Reason::Polling)
             .then(|| self.chain.first())?
     }

@@ -213,9 +213,7 @@ fn converging_takes_hardly_more_calls_than_needed_at_every_deployment() {
             assert_eq!(ending, Ending::Converged, "{kind}: {report:?}");
             is_clean(&report, kind.as_str());
             let made = report.reads + report.mutations;
-            // Phones that restart come back one after the other: their listings and half-full batches are more than the least, still.
-            let most = if report.restarts > 0 { 120 } else { 105 };
-            if made * 100 > least.calls() * most {
+            if made * 100 > least.calls() * 105 {
                 over.push(format!(
                     "{kind}: {made} calls, needed {least:?} = {}: {:?}",
                     least.calls(),

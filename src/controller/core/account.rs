@@ -20,6 +20,9 @@ use std::time::Duration;
 /// How far apart phones come back that were restarted together.
 pub(super) const RESTARTS_APART: Duration = Duration::from_secs(30);
 
+/// A partial batch waits so many polls for phones that will join it: the first poll of the job before may come too early, the second not.
+const HOLD_POLLS: u32 = 3;
+
 /// A job, and the phone it runs on (some vendors give several phones one job).
 pub(super) type JobKey = (JobId, PhoneId);
 
@@ -250,10 +253,10 @@ impl AccountState {
             .unwrap_or(Duration::from_secs(3))
     }
 
-    /// How long a partial batch is held: two polls, or the expected duration if longer; and where phones are restarting, as long as the last of them
+    /// How long a partial batch is held: some polls, or the expected duration if longer; and where phones are restarting, as long as the last of them
     /// may come back after the first.
     pub(super) fn hold(&self, key: &BatchKey) -> Duration {
-        let usual = (self.poll_interval() * 2).max(self.expected(key.payload.call));
+        let usual = (self.poll_interval() * HOLD_POLLS).max(self.expected(key.payload.call));
         if self.restarting > 0 {
             usual.max(RESTARTS_APART)
         } else {

@@ -560,7 +560,7 @@ fn assumed(key: &PhoneKey, open: &[&OperationState]) -> BTreeSet<Attribute> {
 }
 
 /// What a step is batched by. Of the cause only whether a person wanted it: finer causes would tear batches apart.
-fn key(step: &PhoneStep) -> BatchKey {
+pub(super) fn key(step: &PhoneStep) -> BatchKey {
     let cause = if step.cause.is_intended() {
         Cause::Intended
     } else {

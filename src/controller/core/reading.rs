@@ -93,7 +93,9 @@ impl Core {
             .count();
         phone.sight.listed.is_none()
             || invalid(&phone.sight)
-            || (phone.plan.unread.contains(&ReadKind::Listing) && phone.plan.changes.len() > stuck)
+            || (phone.plan.unread.contains(&ReadKind::Listing)
+                && phone.plan.changes.len() > stuck
+                && !self.busy_with_ours(ix))
             || self.in_doubt(ix)
     }
 

@@ -5,7 +5,7 @@
 
 use super::account::PageState;
 use super::allowance::unlimited;
-use super::member::Claimed;
+use super::member::{Claimed, key};
 use super::reading::NAMED;
 use super::{AccountIx, Core, PhoneIx, Stance, Work};
 use crate::model::attribute::Attribute;
@@ -222,10 +222,15 @@ impl Core {
         let phones: Arc<[PhoneId]> = ready.phones.into();
         let identity = self.accounts[ix.0].setup.identity.clone();
         for phone in phones.iter() {
-            self.accounts[ix.0]
-                .batches
-                .set(phone, Standing::default(), now);
-            if let Some(member) = self.phone_at(ix, phone) {
+            let member = self.phone_at(ix, phone);
+            // What follows on the phone is coming from now on, not only when it is planned anew: batches for it wait.
+            let after = member.and_then(|member| self.state(member).plan.chain.get(1));
+            let standing = Standing {
+                due: None,
+                coming: after.map(key).into_iter().collect(),
+            };
+            self.accounts[ix.0].batches.set(phone, standing, now);
+            if let Some(member) = member {
                 // What is read beside a job of ours tells nothing that lasts, and a command that reads would be a second job on the phone.
                 for due in &mut self.accounts[ix.0].due {
                     due.remove(&member);
