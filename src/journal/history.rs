@@ -130,6 +130,6 @@ fn cut(
                 phones,
             })
         }
-        Record::Called { .. } | Record::LastOperation(_) => None,
+        Record::Called { .. } | Record::Past { .. } | Record::LastOperation(_) => None,
     }
 }

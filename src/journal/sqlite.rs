@@ -871,7 +871,10 @@ mod tests {
                     phones,
                     ..
                 } => *of == identity && phones.contains(&phone),
-                Record::Called { .. } | Record::Standing(_) | Record::LastOperation(_) => false,
+                Record::Called { .. }
+                | Record::Past { .. }
+                | Record::Standing(_)
+                | Record::LastOperation(_) => false,
             });
             ledger.apply(record).unwrap();
         }

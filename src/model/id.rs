@@ -77,6 +77,11 @@ impl fmt::Display for PhoneKey {
 }
 
 impl JobId {
+    /// A number that stands for this id: first 8 bytes of its SHA-256.
+    pub fn mark(&self) -> u64 {
+        first_bytes(self.0.as_bytes())
+    }
+
     /// The text before the first `/`, which the jobs of one submit share at vendors that are asked about a whole submit; else the whole text.
     pub fn submit(&self) -> &str {
         self.0
@@ -113,3 +118,11 @@ pub struct Fingerprint(pub SmolStr);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct WishDigest(pub u64);
+
+/// A short stand-in for a text: the first 8 bytes of its SHA-256, as a number.
+pub(super) fn first_bytes(bytes: &[u8]) -> u64 {
+    use sha2::{Digest, Sha256};
+    let mut first = [0; 8];
+    first.copy_from_slice(&Sha256::digest(bytes)[..8]);
+    u64::from_be_bytes(first)
+}

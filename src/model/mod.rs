@@ -8,7 +8,7 @@
 //! | Observation, Observed, Listed | [`observed`] – what an account told us at one time |
 //! | Capability, Cost, Stage | [`capability`] – what a provider can do, as data |
 //! | Reason, Actor, Condition | [`condition`] – why something waits, and who must act |
-//! | Operation, Record | [`operation`], [`record`] – durable work and its transition table |
+//! | Operation, Record | [`operation`], [`record`], [`past`] – durable work, its transition table, and what is known of it afterwards |
 //! | Timestamp | [`stamp`] |
 //! | canonical forms | [`canonical`] |
 //!
@@ -25,6 +25,7 @@ pub mod fleet;
 pub mod id;
 pub mod observed;
 pub mod operation;
+pub mod past;
 pub mod record;
 pub mod settings;
 pub mod stamp;

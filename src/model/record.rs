@@ -8,6 +8,7 @@ use super::id::{
     Fingerprint, GroupName, OperationId, PhoneId, Revision, VendorIdentity, WishDigest,
 };
 use super::operation::{Illegal, Intent, Outcome, Phase, PhaseEvent};
+use super::past::Past;
 use super::stamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,6 +81,14 @@ pub enum Record {
         /// How many.
         calls: u32,
     },
+    /// What of operations that are over must still be known (only in snapshots).
+    #[serde(rename_all = "camelCase")]
+    Past {
+        /// Key space.
+        identity: VendorIdentity,
+        /// Phone and what is known.
+        rows: Vec<(PhoneId, Past)>,
+    },
     /// An operation as it stands (only in snapshots).
     Standing(OperationState),
     /// The number of the last operation (only in snapshots).
@@ -128,6 +137,8 @@ pub struct History {
     pub trouble: Trouble,
     /// Operations that are not closed on this phone.
     pub open: BTreeSet<OperationId>,
+    /// What must still be known of those that are over.
+    pub past: Past,
 }
 
 /// The record does not fit what came before it.
@@ -234,6 +245,11 @@ impl Ledger {
                 second,
                 calls,
             } => self.called(identity, *second, *calls),
+            Record::Past { identity, rows } => {
+                for (phone, past) in rows {
+                    self.change(identity, phone, |history| history.past = past.clone());
+                }
+            }
             Record::Standing(state) => self.standing(state)?,
             Record::LastOperation(number) => self.last_operation = self.last_operation.max(*number),
         }
@@ -293,12 +309,18 @@ impl Ledger {
             .get_mut(&operation)
             .ok_or(Misfit::Operation(operation))?;
         let closed = state.advance(moves, at)?;
-        let identity = state.intent.identity.clone();
+        let intent = state.intent.clone();
         if state.phases.iter().all(Phase::is_closed) {
             self.operations.remove(&operation);
         }
+        let identity = &intent.identity;
+        for (phone, event) in moves {
+            self.change(identity, phone, |history| {
+                history.past.take(&intent, event, at);
+            });
+        }
         for phone in closed {
-            self.change(&identity, &phone, |history| {
+            self.change(identity, &phone, |history| {
                 history.open.remove(&operation);
             });
         }
@@ -388,7 +410,7 @@ fn snapshot_of_phones(
     records: &mut Vec<Record>,
 ) {
     let mut converged: BTreeMap<&GroupName, Vec<ConvergedRow>> = BTreeMap::new();
-    let mut asserted = Vec::new();
+    let (mut asserted, mut pasts) = (Vec::new(), Vec::new());
     for (phone, history) in phones {
         let History {
             group,
@@ -396,7 +418,11 @@ fn snapshot_of_phones(
             converged: wishes,
             trouble,
             open: _,
+            past,
         } = history;
+        if *past != Past::default() {
+            pasts.push((phone.clone(), past.clone()));
+        }
         if let Some(group) = group {
             let wishes = wishes
                 .iter()
@@ -428,6 +454,10 @@ fn snapshot_of_phones(
             at: Timestamp::default(),
         }));
     }
+    records.extend(pasts.chunks(SNAPSHOT_ROWS).map(|rows| Record::Past {
+        identity: identity.clone(),
+        rows: rows.to_vec(),
+    }));
     records.extend(asserted.chunks(SNAPSHOT_ROWS).map(|rows| Record::Asserted {
         identity: identity.clone(),
         rows: rows.to_vec(),

@@ -3,7 +3,7 @@
 //! Invariants: a secret is a reference here, never its text; texts are canonical (see `canonical`).
 //! Not here: what was observed (`observed`), resolving references (`secret`).
 
-use super::id::AppName;
+use super::id::{AppName, WishDigest, first_bytes};
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -16,6 +16,16 @@ pub enum Wish {
     Set(Value),
     /// It should have the provider's default.
     Reset,
+}
+
+impl Wish {
+    /// First 8 bytes of SHA-256 of its JSON.
+    pub fn digest(&self) -> WishDigest {
+        // A wish is plain data with text keys, so it always has a JSON; were that to change, equal wishes would still give equal digests.
+        let json = serde_json::to_vec(self)
+            .unwrap_or_else(|error| format!("{error}: {self:?}").into_bytes());
+        WishDigest(first_bytes(&json))
+    }
 }
 
 impl Wish {

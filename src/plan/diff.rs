@@ -199,7 +199,14 @@ impl Compared {
                 return;
             }
             Verdict::Differs(from) => (from, None),
-            Verdict::Held(from, reason, detail) => (from, Some((reason, detail))),
+            Verdict::Held(from, reason, detail) => (from, Some((reason, detail, None))),
+            Verdict::Doubted(from, kind, sure) => {
+                if input.now >= sure {
+                    self.unread = self.unread.with(kind);
+                }
+                let detail = "it was written a moment ago; it is read once more".to_owned();
+                (from, Some((Reason::Settling, detail, Some(sure))))
+            }
         };
         let Subject {
             attribute,
@@ -213,11 +220,11 @@ impl Compared {
             Wish::Set(_) | Wish::Reset => input.capabilities.costs(attribute, wish),
         };
         self.found.push(Found {
-            held: held.map(|(reason, detail)| Waiting {
+            held: held.map(|(reason, detail, until)| Waiting {
                 attribute: Some(attribute.clone()),
                 reason,
                 detail,
-                until: None,
+                until,
                 operation: None,
             }),
             change: Change {

@@ -219,14 +219,7 @@ impl PhonePlan {
 
 /// Digest of a wish: first 8 bytes of SHA-256 of its JSON.
 pub fn digest(wish: &Wish) -> WishDigest {
-    use sha2::{Digest, Sha256};
-    // A wish is plain data with text keys, so it always has a JSON; were that to change, equal wishes would still give equal digests.
-    let json =
-        serde_json::to_vec(wish).unwrap_or_else(|error| format!("{error}: {wish:?}").into_bytes());
-    let hash = Sha256::digest(&json);
-    let mut first = [0; 8];
-    first.copy_from_slice(&hash[..8]);
-    WishDigest(u64::from_be_bytes(first))
+    wish.digest()
 }
 
 /// Plans one phone.

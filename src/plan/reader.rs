@@ -24,6 +24,8 @@ pub(super) enum Verdict {
     Agrees,
     Differs(Option<Observed>),
     Held(Option<Observed>, Reason, String),
+    /// What was written at a cost seems not to be there, by a reading that may be older than it looks: another one is needed, made after this moment.
+    Doubted(Option<Observed>, ReadKind, Timestamp),
     Unread(ReadKind),
     ReadBack(ReadKind),
     Unknown,
@@ -161,15 +163,20 @@ impl<'a> Reader<'a> {
             ReadMethod::By(kind) => kind,
         };
         if let Attribute::App(package) = subject.attribute {
-            return match self.standing(kind, subject.attribute, row, self.read_at(kind)) {
-                Standing::Usable => self.by_apps(subject, kind, package),
+            let at = self.read_at(kind);
+            return match self.standing(kind, subject.attribute, row, at) {
+                Standing::Usable => {
+                    self.doubt(subject, kind, at, self.by_apps(subject, kind, package))
+                }
                 Standing::Unread => Verdict::Unread(kind),
                 Standing::ReadBack => Verdict::ReadBack(kind),
             };
         }
         let at = value.map(|seen| seen.at);
         match (value, self.standing(kind, subject.attribute, row, at)) {
-            (Some(seen), Standing::Usable) => self.by_value(subject, &seen.value),
+            (Some(seen), Standing::Usable) => {
+                self.doubt(subject, kind, at, self.by_value(subject, &seen.value))
+            }
             (Some(_), Standing::ReadBack) => Verdict::ReadBack(kind),
             (None, Standing::ReadBack) | (Some(_), Standing::Unread) => Verdict::Unread(kind),
             // A listing tells all that it ever will; the other reads tell what they were asked for, and this was not asked for yet.
@@ -183,6 +190,29 @@ impl<'a> Reader<'a> {
                 | ReadKind::AppCatalogue
                 | ReadKind::ImageCatalogue => Verdict::Unread(kind),
             },
+        }
+    }
+
+    /// A vendor may tell of a phone as it was a moment ago. For what is live that costs a second write; what costs more is not repeated on the word of a
+    /// reading that was made less than the read lag after it was known to have happened.
+    fn doubt(
+        &self,
+        subject: &Subject<'_>,
+        kind: ReadKind,
+        at: Option<Timestamp>,
+        verdict: Verdict,
+    ) -> Verdict {
+        let Verdict::Differs(from) = verdict else {
+            return verdict;
+        };
+        let wrote = self
+            .input
+            .history
+            .and_then(|history| history.past.wrote(subject.attribute, subject.facts.digest));
+        let sure = wrote.map(|wrote| wrote.after(self.input.settings.read_lag));
+        match sure {
+            Some(sure) if at.is_none_or(|at| at < sure) => Verdict::Doubted(from, kind, sure),
+            Some(_) | None => Verdict::Differs(from),
         }
     }
 

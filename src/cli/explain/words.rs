@@ -80,7 +80,7 @@ pub(super) fn happened(record: &Record, phone: &PhoneId) -> String {
         Record::Spent {
             group, revision, ..
         } => format!("counted under the allowance of group {group} for revision {revision}"),
-        Record::Called { .. } | Record::LastOperation(_) => String::new(),
+        Record::Called { .. } | Record::Past { .. } | Record::LastOperation(_) => String::new(),
         Record::Standing(state) => format!(
             "{}: {} was open when the journal was compacted",
             state.intent.operation, state.intent.call

@@ -120,10 +120,11 @@ impl Core {
                 let unknown = self.unknown_phones(operation);
                 let mut moves = Vec::new();
                 for (phone, job) in jobs {
-                    let known = self.accounts[call.account.0]
-                        .jobs
-                        .keys()
-                        .any(|(open, of)| *open == job && *of == phone);
+                    let identity = &self.accounts[call.account.0].setup.identity;
+                    let known = self
+                        .ledger
+                        .history(identity, &phone)
+                        .is_some_and(|history| history.past.knows(&job));
                     if unknown.contains(&phone) && !known {
                         self.follow(
                             call.account,

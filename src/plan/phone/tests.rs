@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::model::observed::{AppState, Listed, Observed, RunState, Seen};
-use crate::model::operation::Phase;
+use crate::model::operation::{Phase, PhaseEvent};
+use crate::model::record::Record;
 use crate::model::value::{AppWish, Image, ImageTarget, Proxy, SimField, Value};
 use crate::plan::fixture::{NOW, Prints, Scene, installed, package, short, text, wants_maps};
 use insta::assert_snapshot;
@@ -866,4 +867,66 @@ mod properties {
             prop_assert_eq!(scene.plan().in_sync.len(), scene.desired.attributes.len());
         }
     }
+}
+
+/// A scene in which this costly write of ours was read back at that time.
+fn after_costly(mut scene: Scene, attribute: &str, wish: &Wish, at: Timestamp) -> Scene {
+    let mut ledger = crate::model::record::Ledger::default();
+    let attribute: Attribute = attribute.parse().unwrap();
+    let phone = scene.key.phone.clone();
+    let intent = crate::model::operation::Intent {
+        operation: OperationId(1),
+        identity: "vendor".into(),
+        call: "androidProperties".into(),
+        phones: Arc::from([phone.clone()]),
+        writes: Arc::from([(attribute, wish.clone())]),
+        costs: Costs::of(&[Cost::Restart]),
+        cause: Cause::Intended,
+        revision: "r1".into(),
+        at,
+    };
+    let identity = intent.identity.clone();
+    ledger.apply(&Record::Intended(intent)).unwrap();
+    for event in [PhaseEvent::Done, PhaseEvent::Verified] {
+        let moved = Record::Moved {
+            operation: OperationId(1),
+            moves: vec![(phone.clone(), event)],
+            at,
+        };
+        ledger.apply(&moved).unwrap();
+    }
+    scene.history_mut().past = ledger.history(&identity, &phone).unwrap().past.clone();
+    scene
+}
+
+#[test]
+fn what_was_written_at_a_cost_is_not_written_again_on_the_word_of_a_reading_made_right_after() {
+    let lag = Settings::default().read_lag;
+    let scene = |wrote: Timestamp| {
+        let scene = Scene::new()
+            .differs("property/ro.product.model", "X", "Y")
+            .allows(&[Cost::Restart]);
+        after_costly(scene, "property/ro.product.model", &text("Y"), wrote)
+    };
+    // The reading is a few seconds old.
+    let plan = scene(NOW.before(Duration::from_secs(10))).plan();
+    assert!(plan.chain.is_empty());
+    assert_eq!(plan.unread, []);
+    let [waiting] = &*plan.waiting else {
+        panic!("{plan:?}")
+    };
+    let until = NOW.before(Duration::from_secs(10)).after(lag);
+    assert_eq!(waiting.reason, Reason::Settling);
+    assert_eq!((waiting.until, plan.again_at), (Some(until), Some(until)));
+    // The lag is over, the reading is from before its end.
+    let plan = scene(NOW.before(lag)).plan();
+    assert!(plan.chain.is_empty());
+    assert_eq!(plan.unread, [ReadKind::Properties]);
+    // A reading from after it tells the truth.
+    let plan = scene(NOW.before(lag * 2)).plan();
+    assert_eq!(plan.chain.len(), 1);
+    // Another wish is another matter.
+    let mut other = scene(NOW.before(Duration::from_secs(10)));
+    other = other.wish("property/ro.product.model", text("Z"));
+    assert_eq!(other.plan().chain.len(), 1);
 }

@@ -54,6 +54,7 @@ impl Check for Fresh {
                 | Record::Trouble { .. }
                 | Record::Spent { .. }
                 | Record::Called { .. }
+                | Record::Past { .. }
                 | Record::Standing(_)
                 | Record::LastOperation(_) => {}
             }
@@ -174,6 +175,7 @@ impl Check for NoFalseSuccess {
                 | Record::Trouble { .. }
                 | Record::Spent { .. }
                 | Record::Called { .. }
+                | Record::Past { .. }
                 | Record::Standing(_)
                 | Record::LastOperation(_) => {}
             }

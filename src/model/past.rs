@@ -1,0 +1,82 @@
+//! What must still be known of one phone's operations when they are over.
+//!
+//! Invariants: bounded; follows from the records alone, in their order. Not here: operations that are open (`record`), what is decided by it (`plan`,
+//! `controller`).
+
+use super::attribute::Attribute;
+use super::id::{JobId, WishDigest};
+use super::operation::{Intent, PhaseEvent};
+use super::stamp::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// So many of the last jobs of a phone are known by their marks: more than a vendor's list of recent tasks gives for one phone and call.
+const JOBS_KEPT: usize = 16;
+
+/// What is kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Past {
+    /// Marks of the phone's last jobs, the newest last: a job that is known from one operation is never taken for another's.
+    jobs: Vec<u64>,
+    /// Costly writes that happened last, by attribute: of what, and when that was known.
+    costly: BTreeMap<Attribute, (WishDigest, Timestamp)>,
+}
+
+impl Past {
+    /// Whether this job is one of the phone's last jobs.
+    pub fn knows(&self, job: &JobId) -> bool {
+        self.jobs.contains(&job.mark())
+    }
+
+    /// When this costly write was last known to have happened.
+    pub fn wrote(&self, attribute: &Attribute, wish: WishDigest) -> Option<Timestamp> {
+        let (digest, at) = self.costly.get(attribute)?;
+        (*digest == wish).then_some(*at)
+    }
+
+    /// Takes in what happened to the phone.
+    pub(super) fn take(&mut self, intent: &Intent, event: &PhaseEvent, at: Timestamp) {
+        match event {
+            PhaseEvent::Accepted(job) | PhaseEvent::Found(job) | PhaseEvent::Exists(Some(job)) => {
+                self.remember(job.mark())
+            }
+            PhaseEvent::Done
+            | PhaseEvent::Succeeded
+            | PhaseEvent::Verified
+            | PhaseEvent::Resolved(true) => self.happened(intent, at),
+            PhaseEvent::NoEffect
+            | PhaseEvent::Failed
+            | PhaseEvent::Settled
+            | PhaseEvent::Resolved(false) => {
+                for (attribute, _) in intent.writes.iter() {
+                    self.costly.remove(attribute);
+                }
+            }
+            PhaseEvent::Exists(None)
+            | PhaseEvent::Refused
+            | PhaseEvent::Lost
+            | PhaseEvent::Parked => {}
+        }
+    }
+
+    fn remember(&mut self, mark: u64) {
+        if self.jobs.contains(&mark) {
+            return;
+        }
+        if self.jobs.len() >= JOBS_KEPT {
+            self.jobs.remove(0);
+        }
+        self.jobs.push(mark);
+    }
+
+    fn happened(&mut self, intent: &Intent, at: Timestamp) {
+        if intent.costs.is_live() {
+            return;
+        }
+        for (attribute, wish) in intent.writes.iter() {
+            let digest = wish.digest();
+            self.costly.insert(attribute.clone(), (digest, at));
+        }
+    }
+}
