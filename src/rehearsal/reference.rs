@@ -224,6 +224,7 @@ fn kind(record: &Record) -> &'static str {
         Record::Trouble { .. } => "Trouble",
         Record::Spent { .. } => "Spent",
         Record::Called { .. } => "Called",
+        Record::Past { .. } => "Past",
         Record::Standing(_) => "Standing",
         Record::LastOperation(_) => "LastOperation",
     }

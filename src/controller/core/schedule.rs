@@ -486,10 +486,15 @@ impl Core {
             PageState::Due(_) => own.push(now),
             PageState::UnderWay => {}
         }
+        let catalogues = &account.catalogue_reads;
+        let wanted = |page: &PageState| matches!(page, PageState::Due(_));
+        if wanted(&catalogues.apps) || wanted(&catalogues.images) {
+            own.push(now);
+        }
         if run && account.warm {
             own.push(account.routine_at);
         }
-        if self.stance != Stance::Preview && account.is_idle() {
+        if self.stance != Stance::Preview && account.in_flight == 0 && account.is_idle() {
             own.extend(account.untidy);
         }
         if !account.warm {
