@@ -157,13 +157,12 @@ fn reads(capabilities: &Capabilities, format: Format) -> String {
         &capabilities
             .reads
             .iter()
-            .map(|read| {
-                vec![
-                    read_name(read.kind).to_owned(),
-                    read.max_phones.to_string(),
-                    yes(read.job).to_owned(),
-                ]
-            })
+            .map(|read| (read_name(read.kind).to_owned(), read))
+            .chain(capabilities.quiet.iter().map(|quiet| {
+                let kind = read_name(quiet.read.kind);
+                (format!("{kind}, with --reads api"), &quiet.read)
+            }))
+            .map(|(name, read)| vec![name, read.max_phones.to_string(), yes(read.job).to_owned()])
             .collect::<Vec<_>>(),
     )
 }
@@ -233,13 +232,18 @@ fn write_name(write: Write) -> String {
         Write::App {
             catalogue,
             url,
+            described,
             remove,
-        } => [catalogue, url, remove]
+            remove_known,
+        } => [catalogue, described, url, remove_known, remove]
             .into_iter()
             .flatten()
             .collect::<Vec<_>>()
             .join(" / "),
-        Write::Switch { on, off } if on == off => on.to_owned(),
-        Write::Switch { on, off } => format!("{on} / {off}"),
+        Write::Switch { on, off, known } => {
+            let off = (on != off).then_some(off);
+            let all: Vec<&str> = [Some(on), off, known].into_iter().flatten().collect();
+            all.join(" / ")
+        }
     }
 }

@@ -94,12 +94,17 @@ pub async fn run(args: Args, output: &Output) -> Result<Exit, CliError> {
         .iter()
         .map(|(kind, (simulator, ..))| (kind.as_str(), simulator.keys().iter().copied().collect()))
         .collect();
+    let other: BTreeMap<_, _> = worlds
+        .iter()
+        .filter_map(|(kind, (simulator, ..))| Some((kind.as_str(), other_ways(simulator)?)))
+        .collect();
     output.json_line(&json!({
         "ready": true,
         "phones": common.phones,
         "seed": common.seed,
         "surfaces": surfaces,
         "credentials": keys,
+        "otherCredentials": other,
     }))?;
     let mut fronts = JoinSet::new();
     let mut simulators = BTreeMap::new();
@@ -125,6 +130,13 @@ pub async fn run(args: Args, output: &Output) -> Result<Exit, CliError> {
     }
     tell(&simulators, output)?;
     Ok(Exit::Done)
+}
+
+/// Credentials of every other way to sign in that a surface accepts; `None`: it accepts none.
+fn other_ways(simulator: &Simulator) -> Option<Vec<BTreeMap<&'static str, &'static str>>> {
+    let ways = simulator.other_keys().iter();
+    let ways: Vec<_> = ways.map(|keys| keys.iter().copied().collect()).collect();
+    (!ways.is_empty()).then_some(ways)
 }
 
 /// What was counted.

@@ -317,11 +317,19 @@ pub(super) fn app(
         }
     }
     let version = version?;
-    if let VersionWish::NameExact(name) = &version {
-        for source in &mut sources {
-            if let AppSource::Url { version, .. } = source {
-                *version = Some(name.clone());
-            }
+    for source in &mut sources {
+        let AppSource::Url {
+            version: name,
+            version_code: code,
+            ..
+        } = source
+        else {
+            continue;
+        };
+        match &version {
+            VersionWish::NameExact(wanted) => *name = Some(wanted.clone()),
+            VersionWish::CodeExact(wanted) => *code = code.or(Some(*wanted)),
+            VersionWish::Any | VersionWish::NameAtLeast(_) | VersionWish::CodeAtLeast(_) => {}
         }
     }
     Some(App {
@@ -417,8 +425,10 @@ fn source(
     let url = fields.get("url", sink);
     let md5 = fields.get("md5", sink);
     let size = fields.get("sizeMb", sink);
+    let name = fields.get("versionName", sink);
+    let code = fields.get("versionCode", sink);
     fields.finish(sink);
-    match (account, app_id, url, md5.or(size)) {
+    match (account, app_id, url, md5.or(size).or(name).or(code)) {
         (Some(account), Some(app_id), None, None) => {
             let at = account.at;
             let account = fields::text(account, "account", sink)?;
@@ -438,11 +448,20 @@ fn source(
                 Some(node) => Some(fields::small(node, "sizeMb", (1, 100_000), sink)?),
                 None => None,
             };
+            let version = match name {
+                Some(node) => Some(fields::text(node, "versionName", sink)?),
+                None => None,
+            };
+            let version_code = match code {
+                Some(node) => Some(fields::number(node, "versionCode", (0, u64::MAX), sink)?),
+                None => None,
+            };
             Some(AppSource::Url {
                 url,
                 md5,
                 size_mb,
-                version: None,
+                version,
+                version_code,
             })
         }
         (_, _, _, _) => {

@@ -86,6 +86,7 @@ impl Stack {
             attributes: BTreeMap::new(),
             app_policy: crate::model::desired::AppPolicy::Additive,
             ignored_apps: merged.ignored_apps.iter().cloned().collect(),
+            left_out: Vec::new(),
         };
         let mut stack = Self {
             base: Arc::new(base.clone()),

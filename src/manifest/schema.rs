@@ -257,6 +257,20 @@ fn app() -> Value {
                     number(1, Some(100_000)),
                 ),
             ),
+            (
+                "versionName",
+                described(
+                    "The version name in the file, where `version` does not say it exactly.",
+                    reference("text"),
+                ),
+            ),
+            (
+                "versionCode",
+                described(
+                    "The version code in the file. With md5, sizeMb and the version name, Alibaba takes the file into its catalogue.",
+                    number(0, None),
+                ),
+            ),
         ],
         &["url"],
     );

@@ -64,6 +64,7 @@ const ROWS: &[Capability] = &[
         write: Write::Switch {
             on: "adbOn",
             off: "adbOff",
+            known: None,
         },
         ..ROW
     },
@@ -90,7 +91,9 @@ const ROWS: &[Capability] = &[
         write: Write::App {
             catalogue: Some("install"),
             url: None,
+            described: None,
             remove: Some("remove"),
+            remove_known: None,
         },
         ..ROW
     },
@@ -99,6 +102,7 @@ const ROWS: &[Capability] = &[
         write: Write::Switch {
             on: "start",
             off: "stop",
+            known: None,
         },
         ..ROW
     },
@@ -109,6 +113,7 @@ static TABLE: Capabilities = Capabilities {
     attributes: ROWS,
     calls: &[],
     reads: &[],
+    quiet: None,
     limits: Limits {
         requests_per_second: 10,
         requests_per_minute: 100,

@@ -211,8 +211,12 @@ pub enum Write {
         catalogue: Option<CallName>,
         /// From a url.
         url: Option<CallName>,
+        /// From a url, by way of the vendor's catalogue, where the manifest describes the file in full ([`AppSource::is_described`]). `None`: as any url.
+        described: Option<CallName>,
         /// Out.
         remove: Option<CallName>,
+        /// Out, where the vendor's catalogue has just the version that is there. `None`: as any app.
+        remove_known: Option<CallName>,
     },
     /// A switch with a call for each way.
     Switch {
@@ -220,6 +224,8 @@ pub enum Write {
         on: CallName,
         /// To false.
         off: CallName,
+        /// Either way, for an app of which the vendor's catalogue has just the version that is there. `None`: as any app.
+        known: Option<CallName>,
     },
 }
 
@@ -297,6 +303,16 @@ pub struct ReadCall {
     pub requests: u32,
 }
 
+/// A second way to read what a command on phones tells: the vendor's own call, which tells less and costs more calls, and runs no command of ours.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QuietRead {
+    /// The read; of a kind whose usual way is a job.
+    pub read: ReadCall,
+    /// Which of the attributes that are read by that kind it tells.
+    pub tells: &'static [Pattern],
+}
+
 /// How far reading goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reads {
@@ -355,6 +371,8 @@ pub struct Capabilities {
     pub calls: &'static [Call],
     /// Reads.
     pub reads: &'static [ReadCall],
+    /// What stands in for the command that reads, where none may be run.
+    pub quiet: Option<QuietRead>,
     /// Documented limits.
     pub limits: Limits,
     /// Base URL when the Account names none.
@@ -437,7 +455,27 @@ impl Capabilities {
         self.reads.iter().find(|read| read.kind == kind)
     }
 
-    /// The call that carries out this wish; for an app to be installed, from this source. `None`: the provider cannot do it.
+    /// How this kind is read as far as reading may go; `None`: not at all.
+    pub fn read_within(&self, kind: ReadKind, reads: Reads) -> Option<&ReadCall> {
+        let usual = self.read(kind)?;
+        let quiet = self.quiet.as_ref().map(|quiet| &quiet.read);
+        std::iter::once(usual)
+            .chain(quiet.filter(|quiet| quiet.kind == kind))
+            .find(|read| reads.allow(read))
+    }
+
+    /// Whether this read tells the attribute, which is one of its kind.
+    pub fn tells(&self, read: &ReadCall, attribute: &Attribute) -> bool {
+        match &self.quiet {
+            Some(quiet) if quiet.read == *read => {
+                quiet.tells.iter().any(|pattern| pattern.matches(attribute))
+            }
+            Some(_) | None => true,
+        }
+    }
+
+    /// The call that carries out this wish; for an app to be installed, from this source; for any other wish about an app, `source` is where the vendor's
+    /// catalogue has it, if it has. `None`: the provider cannot do it.
     pub fn route(
         &self,
         attribute: &Attribute,
@@ -449,14 +487,37 @@ impl Capabilities {
             Wish::Reset => return row.reset,
             Wish::Set(value) => value,
         };
+        let offered = matches!(source, Some(AppSource::Catalogue { .. }));
         match (row.write, value) {
             (Write::No, _) => None,
             (Write::Call(name), _) => Some(name),
+            (
+                Write::Switch {
+                    known: Some(known), ..
+                },
+                _,
+            ) if offered => Some(known),
             (Write::Switch { on, .. }, Value::Flag(true)) => Some(on),
             (Write::Switch { off, .. }, _) => Some(off),
+            (
+                Write::App {
+                    remove_known: Some(known),
+                    ..
+                },
+                Value::App(AppWish::Absent),
+            ) if offered => Some(known),
             (Write::App { remove, .. }, Value::App(AppWish::Absent)) => remove,
-            (Write::App { catalogue, url, .. }, _) => match source? {
+            (
+                Write::App {
+                    catalogue,
+                    url,
+                    described,
+                    ..
+                },
+                _,
+            ) => match source? {
                 AppSource::Catalogue { .. } => catalogue,
+                full if full.is_described() => described.or(url),
                 AppSource::Url { .. } => url,
             },
         }

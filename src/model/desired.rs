@@ -50,6 +50,8 @@ pub struct Desired {
     pub app_policy: AppPolicy,
     /// What the operator says of apps outside the policy: packages listed under `ignore`.
     pub ignored_apps: Vec<super::id::Package>,
+    /// Attributes that the group says to skip where a provider lacks them, and that this phone's provider lacks.
+    pub left_out: Vec<Attribute>,
 }
 
 /// What happens to third-party apps that are not named.

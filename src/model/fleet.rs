@@ -193,7 +193,26 @@ pub enum AppSource {
         /// The version name in the file, where the App says it exactly; some vendors want it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version: Option<SmolStr>,
+        /// The version code in the file; some vendors want it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version_code: Option<u64>,
     },
+}
+
+impl AppSource {
+    /// Whether it is a url with all that a vendor's catalogue wants to know of a file: digest, size, version name and version code.
+    pub fn is_described(&self) -> bool {
+        match self {
+            Self::Catalogue { .. } => false,
+            Self::Url {
+                url: _,
+                md5,
+                size_mb,
+                version,
+                version_code,
+            } => md5.is_some() && size_mb.is_some() && version.is_some() && version_code.is_some(),
+        }
+    }
 }
 
 impl App {

@@ -34,9 +34,11 @@ pub(super) fn route(input: &PhoneInput<'_>, change: &Change) -> Result<Route, St
         Wish::Set(Value::Image(image)) => Some(image_id(input, &image.target)?),
         Wish::Set(_) | Wish::Reset => None,
     };
-    let call = input
+    let (call, offered) = input
         .capabilities
         .route(&change.attribute, &change.to, source)
+        .map(|plain| (plain, None))
+        .map(|way| known_way(input, change, way))
         .ok_or_else(|| {
             let verb = match change.to {
                 Wish::Set(_) => "write",
@@ -48,14 +50,64 @@ pub(super) fn route(input: &PhoneInput<'_>, change: &Change) -> Result<Route, St
             )
         })?;
     let Refuses(refuses) = input.capabilities.refuses;
+    let source = source.or(offered);
     if let Some(reason) = refuses(&change.attribute, &change.to, source) {
         return Err(reason);
     }
     let app = match (&change.attribute, source) {
-        (Attribute::App(package), Some(source)) => Some((package.clone(), source.clone())),
+        (Attribute::App(package) | Attribute::Running(package), Some(source)) => {
+            Some((package.clone(), source.clone()))
+        }
         (_, _) => None,
     };
     Ok(Route { call, app, image })
+}
+
+/// Another call than the plain one, where the vendor has one for apps that its catalogue knows, and knows this one.
+fn known_way<'a>(
+    input: &PhoneInput<'a>,
+    change: &Change,
+    plain: (CallName, Option<&'a AppSource>),
+) -> (CallName, Option<&'a AppSource>) {
+    let package = match (&change.attribute, &change.to) {
+        (Attribute::App(package), Wish::Set(Value::App(AppWish::Absent)))
+        | (Attribute::Running(package), _) => package,
+        (_, Wish::Set(_) | Wish::Reset) => return plain,
+    };
+    let Some(source) = offered(input, package) else {
+        return plain;
+    };
+    match input
+        .capabilities
+        .route(&change.attribute, &change.to, Some(source))
+    {
+        Some(call) if call != plain.0 => (call, Some(source)),
+        Some(_) | None => plain,
+    }
+}
+
+/// Where the vendor's catalogue has the app that is on the phone, in just the version that is there: what else its id stands for is not documented.
+fn offered<'a>(input: &PhoneInput<'a>, package: &Package) -> Option<&'a AppSource> {
+    let apps = input.sight.apps.as_ref()?;
+    let installed = apps.iter().find(|app| app.package == *package)?;
+    let catalogue = input.catalogue.apps.as_ref()?;
+    let fits = |source: &&AppSource| match source {
+        AppSource::Catalogue { account, app_id } => {
+            *account == input.key.account
+                && catalogue.get(app_id).is_some_and(|entry| {
+                    entry.package.as_ref() == Some(package)
+                        && entry.version_name.is_some()
+                        && entry.version_name == installed.version_name
+                })
+        }
+        AppSource::Url { .. } => false,
+    };
+    let mut sources = input
+        .apps
+        .values()
+        .filter(|app| app.package == *package)
+        .flat_map(|app| &app.sources);
+    sources.find(fits)
 }
 
 /// Where an app comes from for this phone's account, checked against the catalogue as far as that was read.

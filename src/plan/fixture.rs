@@ -139,7 +139,9 @@ static ROWS: &[Capability] = &[
         Write::App {
             catalogue: Some("installApp"),
             url: Some("installUrl"),
+            described: None,
             remove: Some("removeApp"),
+            remove_known: None,
         },
         Stage::Apps,
     ),
@@ -149,6 +151,7 @@ static ROWS: &[Capability] = &[
         Write::Switch {
             on: "startApp",
             off: "stopApp",
+            known: None,
         },
         Stage::AppState,
     ),
@@ -210,6 +213,7 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
         read(ReadKind::Shell),
         read(ReadKind::ImageCatalogue),
     ],
+    quiet: None,
     limits: Limits {
         requests_per_second: 20,
         requests_per_minute: 600,
@@ -331,6 +335,7 @@ impl Scene {
                 attributes: BTreeMap::new(),
                 app_policy: AppPolicy::Additive,
                 ignored_apps: Vec::new(),
+                left_out: Vec::new(),
             },
             group: group("qa"),
             apps: BTreeMap::from([("maps".into(), maps())]),
@@ -573,6 +578,7 @@ pub(super) fn fleet_plan(scenes: &[Scene], around: &Around) -> Plan {
                 group: &group,
                 plan,
                 released: &around.released,
+                left_out: &scene.desired.left_out,
             })
             .collect(),
         outside: around.outside.clone(),

@@ -6,7 +6,7 @@
 use super::forecast::{Forecast, Load};
 use super::phone::{Change, Payload, PhonePlan, PhoneStep, Waiting};
 use super::preview::{
-    ChangeGroup, FleetInput, PhoneEntry, Plan, Released, Step, Summary, WaitingGroup,
+    ChangeGroup, FleetInput, PhoneEntry, Plan, Released, Skipped, Step, Summary, WaitingGroup,
 };
 use super::version::wished_version;
 use crate::model::attribute::Attribute;
@@ -79,6 +79,7 @@ pub(super) struct Gather<'a> {
     waiting: BTreeMap<WaitingKey<'a>, WaitingDraft<'a>>,
     released: BTreeMap<(&'a GroupName, &'a Attribute), Vec<&'a PhoneKey>>,
     unknown: BTreeMap<&'a Attribute, u64>,
+    skipped: BTreeMap<(&'a GroupName, &'a AccountName, &'a Attribute), u64>,
     loads: BTreeMap<&'a AccountName, Load>,
     summary: Summary,
     /// Details of accounts that are closed as a whole.
@@ -93,6 +94,7 @@ impl<'a> Gather<'a> {
             waiting: BTreeMap::new(),
             released: BTreeMap::new(),
             unknown: BTreeMap::new(),
+            skipped: BTreeMap::new(),
             loads: BTreeMap::new(),
             summary: Summary {
                 unclaimed: input.unclaimed,
@@ -113,6 +115,10 @@ impl<'a> Gather<'a> {
                 .entry((entry.group, attribute))
                 .or_default()
                 .push(entry.key);
+        }
+        for attribute in entry.left_out {
+            let key = (entry.group, &entry.key.account, attribute);
+            *self.skipped.entry(key).or_default() += 1;
         }
         for attribute in &plan.unknown {
             *self.unknown.entry(attribute).or_default() += 1;
@@ -254,6 +260,7 @@ impl<'a> Gather<'a> {
             waiting,
             released,
             unknown,
+            skipped,
             loads,
             summary,
             accounts,
@@ -291,6 +298,15 @@ impl<'a> Gather<'a> {
                     group: group.clone(),
                     attribute: attribute.clone(),
                     phones: owned(phones),
+                })
+                .collect(),
+            skipped: skipped
+                .into_iter()
+                .map(|((group, account, attribute), phones)| Skipped {
+                    group: group.clone(),
+                    account: account.clone(),
+                    attribute: attribute.clone(),
+                    phones,
                 })
                 .collect(),
             unknown: unknown

@@ -149,7 +149,7 @@ pub struct Payload {
     pub call: CallName,
     /// What it writes, sorted.
     pub writes: Arc<[(Attribute, Wish)]>,
-    /// Install: the package and where it comes from.
+    /// Install: the package and where it comes from. Other work on an app that the vendor knows by an id of its own: the package and that id.
     pub app: Option<(Package, AppSource)>,
     /// Upgrade: the image's id.
     pub image: Option<SmolStr>,

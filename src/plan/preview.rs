@@ -30,6 +30,8 @@ pub struct PhoneEntry<'a> {
     pub plan: &'a PhonePlan,
     /// Attributes that were managed when the phone last converged and are not any more.
     pub released: &'a [Attribute],
+    /// Attributes that its group skips because the provider lacks them.
+    pub left_out: &'a [Attribute],
 }
 
 /// What planning itself did.
@@ -103,12 +105,27 @@ pub struct Plan {
     pub waiting: Vec<WaitingGroup>,
     /// What stopped being managed and stays as it is.
     pub released: Vec<Released>,
+    /// What groups with `unsupported: skip` leave out where a provider lacks it.
+    pub skipped: Vec<Skipped>,
     /// Attributes about which nothing is known, with the number of phones.
     pub unknown: BTreeMap<Attribute, u64>,
     /// Counts.
     pub summary: Summary,
     /// Calls and time.
     pub forecast: Forecast,
+}
+
+/// An attribute that a group leaves out at one account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Skipped {
+    /// The group, which says `unsupported: skip`.
+    pub group: GroupName,
+    /// The account, whose provider lacks it.
+    pub account: AccountName,
+    /// What is left out; `app/*` stands for `appPolicy: exclusive`.
+    pub attribute: Attribute,
+    /// Number of phones.
+    pub phones: u64,
 }
 
 /// Jobs that carry one payload to phones of one account.

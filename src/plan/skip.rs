@@ -1,7 +1,8 @@
 //! What is left of a desired state at a provider that lacks some of it, for groups with `unsupported: skip`.
 //!
-//! Invariants: only what the provider can never do is left out (an app without a source is a slip, not a lack); pure. Not here: saying so (`manifest`).
+//! Invariants: only what the provider can never do is left out (an app without a source is a slip, not a lack), and what is left out is told; pure. Not here: saying so (`manifest`, `render`).
 
+use super::diff::policy_attribute;
 use crate::model::attribute::Attribute;
 use crate::model::capability::{Capabilities, Refuses, Write};
 use crate::model::desired::{AppPolicy, Desired};
@@ -70,10 +71,14 @@ impl Place<'_> {
             return None;
         }
         let mut left = desired.clone();
-        left.attributes
-            .retain(|attribute, wanted| !lacks(attribute, &wanted.wish));
+        let (out, kept) = std::mem::take(&mut left.attributes)
+            .into_iter()
+            .partition(|(attribute, wanted)| lacks(attribute, &wanted.wish));
+        left.attributes = kept;
+        left.left_out = BTreeMap::into_keys(out).collect();
         if exclusive {
             left.app_policy = AppPolicy::Additive;
+            left.left_out.push(policy_attribute());
         }
         Some(left)
     }

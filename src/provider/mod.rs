@@ -46,13 +46,13 @@ pub struct Order {
     pub phones: Arc<[PhoneId]>,
     /// What is written.
     pub writes: Arc<[(Attribute, Wish)]>,
-    /// Install: package and source.
+    /// Install: package and source. Other work on an app that the vendor's catalogue knows: package and catalogue entry.
     pub app: Option<AppToInstall>,
     /// Upgrade: the image's id in the vendor's catalogue.
     pub image: Option<SmolStr>,
 }
 
-/// An app to be installed.
+/// An app to be installed, or one that the vendor's catalogue knows.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AppToInstall {
     /// Its package.
@@ -176,7 +176,7 @@ pub struct CallError {
     pub code: Option<SmolStr>,
     /// The vendor's words or ours, never a secret, at most 300 characters, control characters removed.
     pub message: String,
-    /// When the vendor says to come back.
+    /// When the vendor says to come back; where something is not ready that all phones of an order wait for, when it is worth looking again.
     pub retry_at: Option<Timestamp>,
     /// The phones at fault, if the answer names them.
     pub phones: Vec<PhoneId>,

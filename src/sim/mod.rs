@@ -170,6 +170,11 @@ impl Simulator {
         surface::of(self.lock().spec.provider).credentials
     }
 
+    /// Other ways to sign in that this world's surface accepts, each with all it needs.
+    pub fn other_keys(&self) -> &'static [&'static [(&'static str, &'static str)]] {
+        surface::of(self.lock().spec.provider).other_credentials
+    }
+
     /// Lets a request arrive now.
     ///
     /// # Guarantees

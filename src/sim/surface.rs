@@ -29,7 +29,9 @@ pub(super) struct Surface {
     /// What codes of its phones begin with.
     pub(super) phone_prefix: &'static str,
     /// Keys that it accepts, by the names they have in an Account.
-    pub(super) credentials: &'static [(&'static str, &'static str)],
+    pub(super) credentials: Keys,
+    /// Other ways to sign in that it accepts, each whole.
+    pub(super) other_credentials: &'static [Keys],
     /// The name a call is counted under, as the vendor writes it; unknown ones together.
     pub(super) call_name: fn(&Request) -> &'static str,
     /// What a call is counted as; `None`: unknown, or another service's, whose limits are its own.
@@ -41,6 +43,9 @@ pub(super) struct Surface {
     /// Puts on an answer what every answer of the vendor carries.
     pub(super) dress: fn(Response, Standing, &Request) -> Response,
 }
+
+/// Credentials by the names they have in an Account.
+pub(super) type Keys = &'static [(&'static str, &'static str)];
 
 /// Where a vendor's surface keeps what only it knows. A world has one vendor, so one desk.
 #[derive(Debug, Default)]

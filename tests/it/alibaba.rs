@@ -2,11 +2,13 @@
 
 use crate::rig::{Rig, quiet, virtual_time};
 use phonefleet::daemon::Ending;
+use phonefleet::model::capability::Reads;
 use phonefleet::model::fleet::ProviderKind;
 use phonefleet::sim::Spec;
 use phonefleet::sim::alibaba::SECURITY_TOKEN;
 use phonefleet::sim::faults::Faults;
 use phonefleet::sim::report::Report;
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 const EVERYTHING: &str = "    timezone: Europe/Berlin\n    language: de-DE\n    proxy: { mode: proxy, protocol: http, host: proxy.example.net, port: 3128 }\n    bandwidth: { upMbps: 4, downMbps: 20 }\n    adb: true\n    properties: { persist.sys.fleet.ring: \"3\" }\n    settings: { global/zen_mode: \"1\" }\n    apps:\n      com.example.chat: { app: chat, running: true }\n      com.example.notes: { app: notes }\n      com.bad.game: absent\n";
@@ -98,6 +100,72 @@ fn a_bad_network_changes_nothing_about_the_end() {
             rig.group(EVERYTHING, "  allow: [restart]\n");
             converges(&rig, &what).await;
             has_everything(&rig, &what);
+        }
+    });
+}
+
+#[test]
+fn apps_that_the_manifest_describes_in_full_come_and_go_through_the_catalogue() {
+    const DESCRIBED: &str = "apiVersion: phonefleet/v1alpha1\nkind: App\nmetadata: { name: notes }\nspec:\n  package: com.example.notes\n  version: { exact: 2.3.4 }\n  sources: [{ url: \"https://files.example/notes-2.3.4-57.apk\", md5: 32e1f345f209a7dc1cc704913ea436d3, sizeMb: 3, versionCode: 57 }]\n---\napiVersion: phonefleet/v1alpha1\nkind: App\nmetadata: { name: maps }\nspec:\n  package: com.example.maps\n  sources: [{ account: lab, appId: \"401\" }]\n";
+    virtual_time(async {
+        for faults in ["", "lost=0.05,5xx=0.03,fail=0.02"] {
+            let rig = rig(120, 8, faults);
+            rig.write("fleet/apps.yaml", DESCRIBED);
+            rig.group(
+                "    apps:\n      com.example.notes: { app: notes, running: true }\n      com.example.maps: absent\n",
+                "",
+            );
+            rig.sim.change(|world| {
+                let old = world.offers()[0].app.clone();
+                for id in world.phone_ids() {
+                    world.phone_mut(&id).unwrap().install(&old);
+                }
+            });
+            let report = converges(&rig, faults).await;
+            for id in rig.sim.phones() {
+                let phone = rig.sim.phone(&id).unwrap();
+                assert_eq!(phone.app("com.example.notes").unwrap().version_code, 57);
+                assert!(phone.app("com.example.maps").is_none(), "{faults}: {id}");
+            }
+            let calls = |name: &str| report.calls_by_path.get(name).copied().unwrap_or(0);
+            assert_eq!(calls("SendFile"), 0, "{faults}: {report:?}");
+            if faults.is_empty() {
+                let made = ["CreateApp", "InstallApp", "UninstallApp"].map(calls);
+                assert_eq!(made, [1, 3, 3], "{report:?}");
+                // The list of apps for the plan, then a look for the file before it was there, one while it was taken in, and one after.
+                assert_eq!(calls("DescribeApps"), 4, "{report:?}");
+            }
+        }
+    });
+}
+
+#[test]
+fn a_preview_without_commands_reads_properties_natively() {
+    virtual_time(async {
+        let rig = rig(30, 9, "");
+        rig.group(EVERYTHING, "  allow: [restart]\n");
+        let mut session = rig.session(false).await;
+        session.limit_reads(Reads::Api);
+        let plan = session.preview(quiet()).await.unwrap();
+        let report = rig.sim.report();
+        let calls = |name: &str| report.calls_by_path.get(name).copied().unwrap_or(0);
+        assert_eq!(
+            (calls("RunCommand"), calls("GetInstanceProperties")),
+            (0, 30)
+        );
+        assert!(report.jobs.is_empty(), "{report:?}");
+        let shown: BTreeSet<String> = plan
+            .steps
+            .iter()
+            .flat_map(|step| &step.changes)
+            .map(|change| change.attribute.to_string())
+            .collect();
+        for told in ["timezone", "language", "property/persist.sys.fleet.ring"] {
+            assert!(shown.contains(told), "{told}: {shown:?}");
+        }
+        // What no property tells stays unread, and is no change.
+        for untold in ["proxy", "setting/global/zen_mode", "app/com.example.chat"] {
+            assert!(!shown.contains(untold), "{untold}: {shown:?}");
         }
     });
 }

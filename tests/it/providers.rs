@@ -141,6 +141,7 @@ fn needs(rig: &Rig, kind: ProviderKind) -> Vec<Need> {
             md5: None,
             size_mb: Some(12),
             version: Some("2.0.1".into()),
+            version_code: None,
         },
     };
     let proxy = Proxy::Via(ProxyEndpoint {

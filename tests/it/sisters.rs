@@ -2,6 +2,7 @@
 
 use crate::rig::{Rig, quiet, virtual_time};
 use phonefleet::daemon::{Ending, Session};
+use phonefleet::plan::render;
 use phonefleet::sim::Spec;
 use phonefleet::sim::faults::Faults;
 use phonefleet::sim::report::Report;
@@ -229,6 +230,18 @@ fn a_group_can_skip_what_a_provider_lacks() {
         let problem = refused.err().map(|error| error.to_string());
         assert!(problem.is_some(), "bandwidth is no attribute there");
         rig.group(&desired, "  unsupported: skip\n");
+        let plan = rig.session(false).await.preview(quiet()).await.unwrap();
+        let [skipped] = &plan.skipped[..] else {
+            panic!("{:?}", plan.skipped)
+        };
+        let told = (skipped.attribute.to_string(), skipped.phones);
+        assert_eq!(told, ("bandwidth".to_owned(), 20));
+        for text in [render::text(&plan), render::markdown(&plan)] {
+            let line = "bandwidth at account lab, for 20 phones of all";
+            assert!(text.contains(line), "{text}");
+        }
+        let json = serde_json::to_value(render::json(&plan)).unwrap();
+        assert_eq!(json["skipped"][0]["attribute"], "bandwidth");
         converges(&rig, "/vsphone/", "skip").await;
         for id in rig.sim.phones() {
             let phone = rig.sim.phone(&id).unwrap();

@@ -142,6 +142,7 @@ fn apps() -> [Sample; 3] {
         md5: Some("0123456789abcdef0123456789abcdef".into()),
         size_mb: Some(12),
         version: Some("1.4.2".into()),
+        version_code: None,
     };
     [
         maps("app in, from the catalogue", present(), Some(catalogue)),

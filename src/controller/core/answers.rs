@@ -197,7 +197,14 @@ impl Core {
     ) {
         match error.kind {
             ErrorKind::Busy => self.hold(account, phone, Reason::Busy, now),
-            ErrorKind::NotReady => self.hold(account, phone, Reason::NotReady, now),
+            ErrorKind::NotReady => match error.retry_at {
+                // What all phones of an order wait for, they wait for together.
+                Some(at) => {
+                    let most = now.after(self.settings.retry_most);
+                    self.hold_until(account, phone, (at.max(now).min(most), Reason::NotReady));
+                }
+                None => self.hold(account, phone, Reason::NotReady, now),
+            },
             ErrorKind::Throttled | ErrorKind::Transient => {
                 self.hold(account, phone, Reason::BackOff, now);
             }
@@ -234,9 +241,15 @@ impl Core {
             phone.as_str(),
             settings.seed,
         );
-        self.state_mut(ix).hold = Some((now.after(wait), reason));
-        self.look_again(ix, now.after(wait));
-        self.dirty.insert(ix);
+        self.hold_until(account, phone, (now.after(wait), reason));
+    }
+
+    fn hold_until(&mut self, account: AccountIx, phone: &PhoneId, held: (Timestamp, Reason)) {
+        if let Some(ix) = self.phone_at(account, phone) {
+            self.state_mut(ix).hold = Some(held);
+            self.look_again(ix, held.0);
+            self.dirty.insert(ix);
+        }
     }
 
     /// The phone failed: counted, and told to the plan.

@@ -396,6 +396,7 @@ mod tests {
             attributes: [(named.clone(), Wanted { wish, origin })].into(),
             app_policy: AppPolicy::Exclusive,
             ignored_apps: vec!["com.lent".into()],
+            left_out: Vec::new(),
         };
         let other: Attribute = "app/com.other".parse().unwrap();
         let lent: Attribute = "app/com.lent".parse().unwrap();

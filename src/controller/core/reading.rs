@@ -46,11 +46,7 @@ impl Core {
             let away = self.may_be_away(ix, now).then_some(ReadKind::Usage);
             for kind in phone.plan.unread.iter().copied().chain(closing).chain(away) {
                 if let Some(slot) = kind.slot() {
-                    wanted[slot] = self.accounts[phone.account.0]
-                        .setup
-                        .capabilities
-                        .read(kind)
-                        .is_some_and(|read| self.reads.allow(read));
+                    wanted[slot] = self.may_tell(ix, kind);
                 }
             }
         }
@@ -80,6 +76,30 @@ impl Core {
                 due.remove(&ix);
             }
         }
+    }
+
+    /// Whether reading this kind may tell something, as far as reading may go. What stands in for the usual way tells its part once; the rest stays open.
+    fn may_tell(&self, ix: PhoneIx, kind: ReadKind) -> bool {
+        let phone = self.state(ix);
+        let capabilities = self.accounts[phone.account.0].setup.capabilities;
+        let Some(read) = capabilities.read_within(kind, self.reads) else {
+            return false;
+        };
+        if capabilities.read(kind) == Some(read) {
+            return true;
+        }
+        let told = kind
+            .slot()
+            .and_then(|slot| phone.sight.read_at[slot])
+            .is_some_and(|at| at >= self.started);
+        let Claimed::By(desired) = &phone.claim else {
+            return false;
+        };
+        let mut asked = desired.attributes.keys().filter(|attribute| {
+            self.read_of(phone.account, attribute) == Some(kind)
+                && capabilities.tells(read, attribute)
+        });
+        !told && asked.next().is_some()
     }
 
     /// A fresh listing is needed where something is to be decided: the phone was never listed, or a change can start.

@@ -317,7 +317,7 @@ impl Core {
         NAMED.into_iter().find_map(|kind| {
             let slot = kind.slot()?;
             let account = &self.accounts[ix.0];
-            let capability = account.setup.capabilities.read(kind)?;
+            let capability = account.setup.capabilities.read_within(kind, self.reads)?;
             if account.read_again_at[slot] > now {
                 return None;
             }
@@ -409,6 +409,10 @@ impl Core {
                     .attributes
                     .keys()
                     .filter(|attribute| self.read_of(ix, attribute) == Some(kind))
+                    .filter(|attribute| {
+                        let capabilities = self.accounts[ix.0].setup.capabilities;
+                        capabilities.tells(read, attribute)
+                    })
                     .cloned(),
             );
             last = Some(desired);
@@ -470,6 +474,7 @@ impl Core {
     fn account_wakes(&mut self, ix: AccountIx, now: Timestamp, at: &mut Vec<Timestamp>) {
         let hold = self.read_hold(ix);
         let run = self.stance == Stance::Run;
+        let reads = self.reads;
         // What may go now and has not gone waits for the budget alone.
         let ready = self.ready_order(ix, now).is_some();
         let account = &mut self.accounts[ix.0];
@@ -505,7 +510,8 @@ impl Core {
             own.extend(ready.then_some(now));
         }
         for kind in NAMED {
-            let (Some(slot), Some(read)) = (kind.slot(), account.setup.capabilities.read(kind))
+            let capabilities = account.setup.capabilities;
+            let (Some(slot), Some(read)) = (kind.slot(), capabilities.read_within(kind, reads))
             else {
                 continue;
             };

@@ -171,7 +171,7 @@ impl Core {
                 let size = account
                     .setup
                     .capabilities
-                    .read(kind)
+                    .read_within(kind, self.reads)
                     .map_or(1, |read| account.batch_size(read.max_phones));
                 calls += kind
                     .slot()
@@ -434,6 +434,7 @@ impl Core {
                     key: &phone.key,
                     group: &desired.group,
                     plan: &phone.plan,
+                    left_out: &desired.left_out,
                     released: released.get(&index).map_or(&[], Vec::as_slice),
                 }),
             }

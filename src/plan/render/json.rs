@@ -37,6 +37,8 @@ pub struct PlanDocument {
     waiting: Vec<WaitingEntry>,
     /// What stopped being managed and stays as it is.
     released: Vec<ReleasedEntry>,
+    /// What groups with `unsupported: skip` leave out where a provider lacks it.
+    skipped: Vec<SkippedEntry>,
     /// Attributes about which nothing is known, with the number of phones.
     unknown: BTreeMap<String, u64>,
     /// Calls and time, if nothing goes wrong.
@@ -176,6 +178,20 @@ struct ReleasedEntry {
     phones: Vec<String>,
 }
 
+/// An attribute that a group leaves out at one account.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct SkippedEntry {
+    /// The group.
+    group: String,
+    /// The account, whose provider lacks it.
+    account: String,
+    /// The attribute; `app/*` stands for `appPolicy: exclusive`.
+    attribute: String,
+    /// Number of phones.
+    phones: u64,
+}
+
 /// Calls and time.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
@@ -272,6 +288,16 @@ impl PlanDocument {
                     group: released.group.to_string(),
                     attribute: released.attribute.to_string(),
                     phones: texts(&released.phones),
+                })
+                .collect(),
+            skipped: plan
+                .skipped
+                .iter()
+                .map(|skipped| SkippedEntry {
+                    group: skipped.group.to_string(),
+                    account: skipped.account.to_string(),
+                    attribute: skipped.attribute.to_string(),
+                    phones: skipped.phones,
                 })
                 .collect(),
             unknown: plan

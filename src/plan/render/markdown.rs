@@ -29,6 +29,7 @@ pub(super) fn render(plan: &Plan) -> String {
     }
     waiting(&mut text, plan);
     released(&mut text, plan);
+    skipped(&mut text, plan);
     text
 }
 
@@ -92,6 +93,20 @@ fn released(text: &mut String, plan: &Plan) {
                     code(released.group.as_str()),
                     code(&released.attribute.to_string())
                 ),
+            );
+        }
+    }
+}
+
+fn skipped(text: &mut String, plan: &Plan) {
+    if !plan.skipped.is_empty() {
+        text.push_str(
+            "\n#### Left out\n\nThe provider lacks it, and the group says `unsupported: skip`:\n\n",
+        );
+        for skipped in plan.skipped.iter().take(ROWS) {
+            line(
+                text,
+                format_args!("- {}", escaped(&words::skipped(skipped))),
             );
         }
     }

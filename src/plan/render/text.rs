@@ -258,6 +258,15 @@ impl Page {
                 self.line(2, &format!("… and {} more", words::amount(more + 1)));
             }
         }
+        if !plan.skipped.is_empty() {
+            self.heading("Left out: the provider lacks it, and the group says `unsupported: skip`");
+            for skipped in plan.skipped.iter().take(self.style.limit) {
+                self.wrapped(2, &words::skipped(skipped));
+            }
+            if let Some(more) = plan.skipped.len().checked_sub(self.style.limit + 1) {
+                self.line(2, &format!("… and {} more", words::amount(more + 1)));
+            }
+        }
         if !plan.unknown.is_empty() {
             self.heading("Unknown: cannot be read, and nothing is remembered of it");
             let unknown: Vec<String> = plan

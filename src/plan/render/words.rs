@@ -10,7 +10,7 @@ use crate::model::value::{
     AppWish, Bypass, Image, ImageTarget, Location, Proxy, ProxyEndpoint, ProxyMode, ProxyProtocol,
     SimField, Value, VersionWish, Wish,
 };
-use crate::plan::preview::{ChangeGroup, Plan};
+use crate::plan::preview::{ChangeGroup, Plan, Skipped};
 use crate::plan::reader::reference_text;
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
@@ -161,6 +161,17 @@ pub(super) fn verdict(plan: &Plan) -> String {
         count(summary.with_cost),
         counted(plan.forecast.calls(), "call"),
         time(plan.forecast.time),
+    )
+}
+
+/// `image at account sh, for 30 phones of qa`
+pub(super) fn skipped(skipped: &Skipped) -> String {
+    format!(
+        "{} at account {}, for {} of {}",
+        skipped.attribute,
+        skipped.account,
+        counted(skipped.phones, "phone"),
+        skipped.group
     )
 }
 

@@ -3,7 +3,7 @@
 //! Invariants: an unknown status means "wait", an unknown word about a session means "in use", a phone nobody asked for is left out, a phone or value that the
 //! answer does not tell is never made up. Not here: JSON (`wire`), jobs (`jobs`), what a phone's own shell tells (`provider/shell`).
 
-use super::wire::{AdbRow, AppRow, ImageRow, InstanceRow, Page};
+use super::wire::{AdbRow, AppRow, ImageRow, InstanceRow, Page, Properties};
 use crate::model::attribute::Attribute;
 use crate::model::id::{Package, PhoneId, ProviderGroup};
 use crate::model::observed::{
@@ -11,6 +11,7 @@ use crate::model::observed::{
     RunState,
 };
 use crate::model::value::Bandwidth;
+use crate::provider::shell;
 use rustc_hash::FxHashSet;
 use smol_str::{SmolStr, format_smolstr};
 
@@ -157,6 +158,27 @@ pub(super) fn adb(page: Page<AdbRow>, phones: &[PhoneId]) -> Option<Observation>
         })
         .collect();
     Some(observation(ReadKind::Properties, rows))
+}
+
+/// `GetInstanceProperties` of one phone: what was asked for, as far as properties tell it.
+pub(super) fn properties(
+    answer: &Properties,
+    phone: &PhoneId,
+    asked: &[Attribute],
+) -> Option<Observation> {
+    let values = answer.values()?;
+    let value = |name: &str| values.get(name).map_or("", SmolStr::as_str);
+    let told = asked.iter().filter_map(|attribute| {
+        let seen = shell::told_by_property(attribute, &value)?;
+        Some((attribute.clone(), seen))
+    });
+    let reading = PhoneReading {
+        phone: phone.clone(),
+        listed: None,
+        values: told.collect(),
+        apps: None,
+    };
+    Some(observation(ReadKind::Shell, vec![reading]))
 }
 
 /// `DescribeApps`. Apps that the vendor could not take in are left out.

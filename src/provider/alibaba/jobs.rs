@@ -195,13 +195,15 @@ fn failed(what: &str, row: &TaskRow) -> JobState {
     })
 }
 
-/// Type of the tasks that a call starts, to find them by; `None`: no name is documented, or the call starts none.
-pub(super) fn task_type(name: &str) -> Option<&'static str> {
+/// Types of the tasks that a call may start, to find them by; none: no name is documented, or the call starts no tasks.
+pub(super) fn task_types(name: &str) -> &'static [&'static str] {
     match name {
-        call::COMMAND => Some("RunCommand"),
-        call::INSTALL => Some("InstallApp"),
-        call::SEND_FILE => Some("SendFile"),
-        _ => None,
+        call::COMMAND => &["RunCommand"],
+        call::INSTALL | call::CREATE => &["InstallApp"],
+        call::SEND_FILE => &["SendFile"],
+        call::UNINSTALL => &["UninstallApp"],
+        call::OPERATE => &["StartApp", "StopApp"],
+        _ => &[],
     }
 }
 
@@ -229,8 +231,9 @@ pub(super) fn found(rows: &[TaskRow], lost: &Lost<'_>) -> Vec<(PhoneId, JobId)> 
         ) else {
             continue;
         };
-        if row.level == Some(1) || began < lost.since || (lost.known)(&id) || !is_of(row, lost.call)
-        {
+        let parent = some(row.parent_task_id.as_ref());
+        let known = (lost.known)(&id) || parent.is_some_and(|parent| (lost.known)(&parent));
+        if row.level == Some(1) || began < lost.since || known || !is_of(row, lost.call) {
             continue;
         }
         let Some(phone) = phones_of(row).find(|phone| phones.contains(phone.as_str())) else {
@@ -251,9 +254,11 @@ pub(super) fn found(rows: &[TaskRow], lost: &Lost<'_>) -> Vec<(PhoneId, JobId)> 
 /// Whether a task is of the type that the call starts. The name of image changes is not documented: it has "Image" in it.
 fn is_of(row: &TaskRow, name: &str) -> bool {
     let kind = row.task_type.as_deref().unwrap_or_default();
-    match task_type(name) {
-        Some(wanted) => kind.eq_ignore_ascii_case(wanted),
-        None => name == call::UPDATE_IMAGE && kind.to_ascii_lowercase().contains("image"),
+    match task_types(name) {
+        [] => name == call::UPDATE_IMAGE && kind.to_ascii_lowercase().contains("image"),
+        wanted => wanted
+            .iter()
+            .any(|wanted| kind.eq_ignore_ascii_case(wanted)),
     }
 }
 

@@ -8,6 +8,7 @@ mod account;
 mod answer;
 mod convert;
 mod errors;
+mod import;
 mod jobs;
 mod order;
 mod sign;
@@ -81,6 +82,8 @@ struct Memory {
     named: BTreeMap<SmolStr, Timestamp>,
     /// The vendor's clock minus ours in milliseconds, by the last answer.
     offset: i64,
+    /// Files that were looked for in the catalogue, by their digest.
+    imports: BTreeMap<SmolStr, import::Import>,
 }
 
 impl std::fmt::Debug for Alibaba {
@@ -283,7 +286,17 @@ impl Alibaba {
                 convert::image_catalogue(page.payload, kind, token.as_deref())
                     .ok_or_else(|| without_payload("page of images"))
             }
-            ReadKind::Usage | ReadKind::Apps | ReadKind::Shell => {
+            // The usual way is a command; this one stands in where none may be run.
+            ReadKind::Shell => {
+                let [phone] = phones else {
+                    return Err(our_bug("properties are read of one phone at a time"));
+                };
+                let call = Call::of(&action::PROPERTIES).with("InstanceId", phone);
+                let answer = self.exchange(&call, phones).await?;
+                convert::properties(&answer.payload, phone, &request.attributes)
+                    .ok_or_else(|| without_payload("properties"))
+            }
+            ReadKind::Usage | ReadKind::Apps => {
                 Err(our_bug(format!("there is no {:?} read here", request.kind)))
             }
         }
@@ -310,7 +323,9 @@ impl Alibaba {
         memory.named.retain(|_, at| *at >= oldest);
         for (_, outcome) in &submission.rows {
             if let RowOutcome::Job(job) = outcome {
-                memory.named.insert(job.as_str().into(), answer.at);
+                // Of a batch without rows of its own the batch is named, not its children.
+                let id = jobs::batch_of(job).unwrap_or(job.as_str());
+                memory.named.insert(id.into(), answer.at);
             }
         }
         drop(memory);
@@ -376,8 +391,8 @@ impl Alibaba {
     }
 
     async fn find_now(&self, lost: &LostSubmit) -> Result<Found, CallError> {
-        let kind = jobs::task_type(&lost.call);
-        if kind.is_none() && lost.call != call::UPDATE_IMAGE {
+        let kinds = jobs::task_types(&lost.call);
+        if kinds.is_empty() && lost.call != call::UPDATE_IMAGE {
             // Nothing is started that a list could show.
             return Ok(Found::Jobs(Vec::new()));
         }
@@ -386,7 +401,7 @@ impl Alibaba {
             phones => order::on(&action::TASKS, "ResourceIds", phones),
         };
         let call = call
-            .with_all("TaskTypes", kind)
+            .with_all("TaskTypes", kinds.iter().copied())
             .with("Level", &2)
             .with("MaxResults", &ROWS);
         let rows = self.tasks(&call, &lost.phones).await?;
@@ -484,8 +499,10 @@ impl Provider for Alibaba {
 
     fn submit<'a>(&'a self, order: &'a Order) -> BoxFuture<'a, Result<Submission, CallError>> {
         Box::pin(async move {
-            let call = order::build(order)?;
-            self.start(&call, &order.phones).await
+            match order.call {
+                call::CREATE => self.install_described(order).await,
+                _ => self.start(&order::build(order)?, &order.phones).await,
+            }
         })
     }
 

@@ -38,7 +38,9 @@ pub(super) fn build(order: &Order) -> Result<Call, CallError> {
             let script = shell::write_script(&order.writes, order.app.as_ref(), &COMMANDS)?;
             Ok(command(&order.phones, &script))
         }
-        call::INSTALL => install(order),
+        call::INSTALL => on_app(order, &action::INSTALL),
+        call::UNINSTALL => on_app(order, &action::UNINSTALL),
+        call::OPERATE => operate(order),
         call::SEND_FILE => send_file(order),
         call::UPDATE_IMAGE => image(order),
         call::MODIFY => modify(order),
@@ -72,14 +74,36 @@ fn single(order: &Order) -> Result<&(Attribute, Wish), CallError> {
     }
 }
 
-fn install(order: &Order) -> Result<Call, CallError> {
+/// The catalogue's id of the order's app.
+fn app_id(order: &Order) -> Result<&str, CallError> {
     match order.app.as_ref().map(|app| &app.source) {
-        Some(AppSource::Catalogue { app_id, .. }) => {
-            Ok(on(&action::INSTALL, "InstanceIdList", &order.phones)
-                .with_all("AppIdList", [app_id.as_str()]))
-        }
+        Some(AppSource::Catalogue { app_id, .. }) => Ok(app_id),
         Some(AppSource::Url { .. }) | None => Err(misfit(order)),
     }
+}
+
+fn on_app(order: &Order, action: &'static Action) -> Result<Call, CallError> {
+    Ok(on_phones(action, &order.phones, app_id(order)?))
+}
+
+/// An action on one app of the catalogue, for these phones.
+fn on_phones(action: &'static Action, phones: &[PhoneId], app_id: &str) -> Call {
+    on(action, "InstanceIdList", phones).with_all("AppIdList", [app_id])
+}
+
+/// An app of the catalogue onto these phones.
+pub(super) fn install(phones: &[PhoneId], app_id: &str) -> Call {
+    on_phones(&action::INSTALL, phones, app_id)
+}
+
+fn operate(order: &Order) -> Result<Call, CallError> {
+    let (Attribute::Running(_), Wish::Set(Value::Flag(running))) = single(order)? else {
+        return Err(misfit(order));
+    };
+    let way = if *running { "start" } else { "stop" };
+    Ok(on(&action::OPERATE, "InstanceIdList", &order.phones)
+        .with("AppId", app_id(order)?)
+        .with("OperateType", way))
 }
 
 /// A file from a url, installed when it has arrived. Its name follows from the url, so that sending it again writes over it.

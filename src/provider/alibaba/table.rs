@@ -6,7 +6,7 @@
 use crate::model::attribute::Attribute;
 use crate::model::capability::{
     Call, CallName, Capabilities, Capability, Cost, Costs, CredentialForm, DeadlineClass, Limits,
-    Pattern, ReadCall, ReadMethod, Refuses, Stage, Write,
+    Pattern, QuietRead, ReadCall, ReadMethod, Refuses, Stage, Write,
 };
 use crate::model::fleet::{AppSource, ProviderKind};
 use crate::model::observed::ReadKind;
@@ -20,7 +20,11 @@ pub(super) mod call {
 
     pub(crate) const COMMAND: CallName = "RunCommand";
     pub(crate) const INSTALL: CallName = "InstallApp";
+    /// Into the catalogue where it is not there yet, and from there with `InstallApp`.
+    pub(crate) const CREATE: CallName = "CreateApp";
     pub(crate) const SEND_FILE: CallName = "SendFile";
+    pub(crate) const UNINSTALL: CallName = "UninstallApp";
+    pub(crate) const OPERATE: CallName = "OperateApp";
     pub(crate) const UPDATE_IMAGE: CallName = "UpdateInstanceImage";
     pub(crate) const MODIFY: CallName = "ModifyAndroidInstance";
     pub(crate) const START_ADB: CallName = "StartInstanceAdb";
@@ -84,6 +88,7 @@ const ADB: Capability = Capability {
     write: Write::Switch {
         on: call::START_ADB,
         off: call::STOP_ADB,
+        known: None,
     },
     reset: Some(call::STOP_ADB),
     lost_by_wipe: true,
@@ -92,12 +97,25 @@ const ADB: Capability = Capability {
 };
 
 const APP: Capability = Capability {
-    note: "in: InstallApp by catalogue id, or SendFile with AutoInstall by url, because CreateApp wants the version code beside md5, size and version name, which no manifest says; out: pm uninstall, because UninstallApp wants a catalogue id; read by shell with version codes",
-    ..rows::app(
-        Some(call::INSTALL),
-        Some(call::SEND_FILE),
-        Some(call::COMMAND),
-    )
+    write: Write::App {
+        catalogue: Some(call::INSTALL),
+        url: Some(call::SEND_FILE),
+        described: Some(call::CREATE),
+        remove: Some(call::COMMAND),
+        remove_known: Some(call::UNINSTALL),
+    },
+    note: "in: InstallApp by catalogue id; by url through CreateApp and InstallApp where the manifest says md5, sizeMb, version name and versionCode, else SendFile with AutoInstall; out: UninstallApp where an App manifest's catalogue id is of just the version that is there, else pm uninstall; read by shell with version codes",
+    ..rows::app(None, None, None)
+};
+
+const RUNNING: Capability = Capability {
+    write: Write::Switch {
+        on: call::COMMAND,
+        off: call::COMMAND,
+        known: Some(call::OPERATE),
+    },
+    note: "OperateApp where an App manifest's catalogue id is of just the version that is there, else by shell: started with monkey, stopped with am force-stop; read with pidof",
+    ..rows::running(call::COMMAND)
 };
 
 const PROXY: Capability = Capability {
@@ -118,7 +136,7 @@ const ATTRIBUTES: &[Capability] = &[
     BANDWIDTH,
     ADB,
     APP,
-    rows::running(call::COMMAND),
+    RUNNING,
 ];
 
 const fn a_call(name: CallName, max_phones: u32, seconds: u64, deadline: DeadlineClass) -> Call {
@@ -139,7 +157,14 @@ const CALLS: &[Call] = &[
         ..a_call(call::COMMAND, COMMAND_PHONES, 3, DeadlineClass::Settings)
     },
     a_call(call::INSTALL, UNSTATED, 15, DeadlineClass::Apps),
+    Call {
+        // Looking the file up in the catalogue, and then one of the other two.
+        requests: 2,
+        ..a_call(call::CREATE, UNSTATED, 15, DeadlineClass::Apps)
+    },
     a_call(call::SEND_FILE, UNSTATED, 15, DeadlineClass::Apps),
+    a_call(call::UNINSTALL, UNSTATED, 5, DeadlineClass::Apps),
+    a_call(call::OPERATE, UNSTATED, 5, DeadlineClass::Apps),
     a_call(call::UPDATE_IMAGE, UNSTATED, 90, DeadlineClass::Image),
     a_call(call::MODIFY, 100, 3, DeadlineClass::Settings),
     a_call(call::START_ADB, 100, 3, DeadlineClass::Settings),
@@ -176,13 +201,13 @@ fn refuses(attribute: &Attribute, wish: &Wish, source: Option<&AppSource>) -> Op
         && endpoint.protocol == ProxyProtocol::Socks5
     {
         return Some(
-            "alibaba has SOCKS5 proxies for policy groups, which many phones share, and none for single phones; what works is protocol http without user name, password and bypass, or the policy group in the vendor's console"
+            "alibaba has SOCKS5 proxies for policy groups, which many phones share, and none for single phones; what works is protocol http without user name, password and bypass, or a policy group made in the vendor's console, with `proxy` under `ignore` here (docs/providers.md says why)"
                 .to_owned(),
         );
     }
     match CAPABILITIES.route(attribute, wish, source) {
         Some(call::COMMAND) => shell::refuses_sharing(attribute, wish, source, &COMMANDS, SHARES),
-        Some(_) if matches!(attribute, Attribute::App(_)) => {
+        Some(_) if matches!(attribute, Attribute::App(_) | Attribute::Running(_)) => {
             shell::refuses_reading(attribute, &COMMANDS, SHARES)
         }
         Some(_) | None => None,
@@ -195,6 +220,11 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
     attributes: ATTRIBUTES,
     calls: CALLS,
     reads: READS,
+    // It runs getprop on the phone, one phone a call: for previews that run no command.
+    quiet: Some(QuietRead {
+        read: a_read(ReadKind::Shell, 1),
+        tells: &[Pattern::Timezone, Pattern::Language, Pattern::Property("")],
+    }),
     limits: Limits {
         // The vendor grants a rate per operation and account and publishes none for this product; this is modest.
         requests_per_second: 10,
@@ -271,6 +301,7 @@ mod tests {
             md5: None,
             size_mb: None,
             version: None,
+            version_code: None,
         };
         let route = |wish: &Wish, source| CAPABILITIES.route(&app, wish, source);
         assert_eq!(route(&present, Some(&catalogue)), Some(call::INSTALL));

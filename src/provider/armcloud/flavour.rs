@@ -318,8 +318,9 @@ mod tests {
                 catalogue,
                 url,
                 remove,
+                ..
             } => named.extend([catalogue, url, remove].into_iter().flatten()),
-            Write::Switch { on, off } => named.extend([on, off]),
+            Write::Switch { on, off, .. } => named.extend([on, off]),
         }
         named
     }

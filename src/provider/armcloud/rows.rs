@@ -209,7 +209,9 @@ pub(super) const APP: Capability = Capability {
     write: Write::App {
         catalogue: Some(call::INSTALL),
         url: Some(call::INSTALL_URL),
+        described: None,
         remove: Some(call::UNINSTALL),
+        remove_known: None,
     },
     stage: Stage::Apps,
     note: "one app a call: answers do not say which app a task is about; an app that is downloading or installing is neither missing nor there",
@@ -222,6 +224,7 @@ pub(super) const RUNNING: Capability = Capability {
     write: Write::Switch {
         on: call::START,
         off: call::STOP,
+        known: None,
     },
     stage: Stage::AppState,
     lost_by_restart: true,

@@ -61,7 +61,9 @@ const ATTRIBUTES: &[Capability] = &[
         write: Write::App {
             catalogue: None,
             url: Some(call::SISTER_INSTALL_URL),
+            described: None,
             remove: Some(call::UNINSTALL),
+            remove_known: None,
         },
         note: "in by url only: there is no catalogue of apps to look in; one app a call; an app that is downloading or installing is neither missing nor there",
         ..APP
@@ -116,6 +118,7 @@ const SISTER: Capabilities = Capabilities {
     calls: CALLS,
     reads: READS,
     // No figure is published, only the code for "too often" (110014).
+    quiet: None,
     limits: Limits {
         requests_per_second: 20,
         requests_per_minute: 600,

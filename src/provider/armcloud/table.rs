@@ -175,6 +175,7 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
     attributes: ATTRIBUTES,
     calls: CALLS,
     reads: READS,
+    quiet: None,
     limits: Limits {
         requests_per_second: 200,
         requests_per_minute: 5000,

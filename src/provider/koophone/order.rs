@@ -88,6 +88,7 @@ fn install(
         md5,
         size_mb,
         version,
+        version_code: _,
     } = &app.source
     else {
         return Err(our_bug("an install from a catalogue"));

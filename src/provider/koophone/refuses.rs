@@ -43,6 +43,7 @@ pub(super) fn source(package: &Package, source: &AppSource) -> Option<String> {
         md5: _,
         size_mb,
         version,
+        version_code: _,
     } = source
     else {
         return Some(

@@ -91,6 +91,7 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
             ..a_read(ReadKind::Shell, 100)
         },
     ],
+    quiet: None,
     limits: Limits {
         requests_per_second: 10,
         requests_per_minute: 600,
@@ -142,8 +143,9 @@ mod tests {
                     catalogue,
                     url,
                     remove,
+                    ..
                 } => [catalogue, url, remove].into_iter().flatten().collect(),
-                Write::Switch { on, off } => vec![on, off],
+                Write::Switch { on, off, .. } => vec![on, off],
             };
             for name in calls.into_iter().chain(row.reset) {
                 let call = CAPABILITIES.call(name).unwrap();

@@ -112,6 +112,15 @@ pub fn decode(attributes: &[Attribute], bounds: &Bounds, output: &str) -> Told {
     read::decode(attributes, bounds, output)
 }
 
+/// What a property tells of this attribute, by the value that `getprop` prints of it (empty: it is not set); `None`: no property tells it.
+pub fn told_by_property<'a>(
+    attribute: &Attribute,
+    value: &dyn Fn(&str) -> &'a str,
+) -> Option<Observed> {
+    let name = read::property_of(attribute)?;
+    read::observed(attribute, value(name))
+}
+
 /// One script that writes all this. `app` is where an app that shall be present comes from: a url.
 ///
 /// # Errors

@@ -69,6 +69,25 @@ pub(super) fn marginal(attribute: &Attribute, bounds: &Bounds) -> Result<usize, 
     }
 }
 
+/// The property that tells this attribute, if one does.
+pub(super) fn property_of(attribute: &Attribute) -> Option<&str> {
+    match attribute {
+        Attribute::Property(name) => Some(name),
+        Attribute::Timezone => Some("persist.sys.timezone"),
+        Attribute::Language => Some("persist.sys.locale"),
+        Attribute::Image
+        | Attribute::SimCountry
+        | Attribute::Sim
+        | Attribute::Location
+        | Attribute::Proxy
+        | Attribute::Bandwidth
+        | Attribute::Adb
+        | Attribute::Setting(_)
+        | Attribute::App(_)
+        | Attribute::Running(_) => None,
+    }
+}
+
 fn command(attribute: &Attribute, bounds: &Bounds) -> Result<String, Problem> {
     Ok(match attribute {
         Attribute::Property(name) => format!("getprop {}", word::property(name, bounds)?),

@@ -123,7 +123,9 @@ pub const fn app(
         write: Write::App {
             catalogue,
             url,
+            described: None,
             remove,
+            remove_known: None,
         },
         stage: Stage::Apps,
         ..row(
@@ -140,6 +142,7 @@ pub const fn running(call: CallName) -> Capability {
         write: Write::Switch {
             on: call,
             off: call,
+            known: None,
         },
         stage: Stage::AppState,
         lost_by_restart: true,

@@ -273,6 +273,7 @@ mod tests {
             md5: None,
             size_mb: None,
             version: None,
+            version_code: None,
         };
         let app = Attribute::App(Package::new("com.example.maps"));
         let present = Wish::Set(Value::App(AppWish::Present {

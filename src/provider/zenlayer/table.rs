@@ -121,6 +121,7 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
     attributes: ATTRIBUTES,
     calls: CALLS,
     reads: READS,
+    quiet: None,
     limits: Limits {
         requests_per_second: 10,
         requests_per_minute: 300,
@@ -163,7 +164,7 @@ mod tests {
                 Write::No => Vec::new(),
                 Write::Call(name) => vec![name],
                 Write::App { url, remove, .. } => [url, remove].into_iter().flatten().collect(),
-                Write::Switch { on, off } => vec![on, off],
+                Write::Switch { on, off, .. } => vec![on, off],
             };
             for name in calls.into_iter().chain(row.reset) {
                 assert!(CAPABILITIES.call(name).is_some(), "{name}");

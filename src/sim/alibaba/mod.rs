@@ -36,6 +36,8 @@ pub(super) struct Books {
     nonces: BTreeMap<String, Timestamp>,
     /// Calls that started tasks, by their first job.
     batches: BTreeMap<u64, Batch>,
+    /// Apps that came by url, by their id.
+    imports: BTreeMap<u64, Import>,
 }
 
 /// A call that started tasks.
@@ -45,6 +47,15 @@ struct Batch {
     count: u64,
     /// The request that started them.
     request_id: String,
+}
+
+/// A file that was taken into the catalogue.
+#[derive(Clone, Debug)]
+struct Import {
+    /// Its digest.
+    md5: String,
+    /// When it can be installed.
+    ready: Timestamp,
 }
 
 /// A call that is refused.
@@ -110,6 +121,11 @@ fn route(request: &http::Request<Bytes>) -> Option<&'static (&'static str, Class
 pub(super) static SURFACE: Surface = Surface {
     phone_prefix: "acp-25nt4kk9w",
     credentials: &[("accessKey", ACCESS_KEY), ("secretKey", SECRET_KEY)],
+    other_credentials: &[&[
+        ("accessKey", ACCESS_KEY),
+        ("secretKey", SECRET_KEY),
+        ("securityToken", SECURITY_TOKEN),
+    ]],
     call_name: |request| route(request).map_or("(unknown)", |(name, ..)| name),
     class: |request| route(request).map(|(_, class, _)| *class),
     answer,

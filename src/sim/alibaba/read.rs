@@ -4,7 +4,7 @@
 //! of these answers but `GetInstanceProperties`. Not here: tasks (`task`).
 
 use super::form::{Form, Place, invalid, token};
-use super::{REGION, Refusal, success};
+use super::{REGION, Refusal, success, with_books};
 use crate::model::stamp::Timestamp;
 use crate::sim::faults::Kind;
 use crate::sim::phone::{self, Phone};
@@ -293,16 +293,29 @@ pub(super) fn apps(world: &mut World, form: &Form) -> Result<Bytes, Refusal> {
         apk_size: &'static str,
         app_type: &'static str,
         #[serde(rename = "MD5")]
-        md5: &'static str,
+        md5: &'a str,
         status: &'static str,
         instance_group_list: [(); 0],
     }
     let page = form.page(Place::Query, 10)?;
     let ids = form.list(Place::Query, "AppIdList");
     let name = form.text(Place::Query, "AppName");
+    let digest = form.text(Place::Query, "MD5");
+    let imports = with_books(world, |books| books.imports.clone());
+    let md5 = |id: u64| {
+        imports
+            .get(&id)
+            .map_or("0f938c4f0995a83c9bf31f0c64322589", |import| &*import.md5)
+    };
+    let coming = |id: u64| {
+        imports
+            .get(&id)
+            .is_some_and(|import| world.now < import.ready)
+    };
     let rows: Vec<Row<'_>> = world
         .offers
         .iter()
+        .filter(|offer| digest.is_none_or(|digest| digest.eq_ignore_ascii_case(md5(offer.id))))
         .filter(|offer| ids.is_empty() || ids.contains(&&*offer.id.to_string()))
         .filter(|offer| name.is_none_or(|name| offer.app.name == name))
         .map(|offer| Row {
@@ -312,8 +325,12 @@ pub(super) fn apps(world: &mut World, form: &Form) -> Result<Bytes, Refusal> {
             android_app_version: &offer.app.version_name,
             apk_size: "12",
             app_type: "ANDROID",
-            md5: "0f938c4f0995a83c9bf31f0c64322589",
-            status: "NORMAL",
+            md5: md5(offer.id),
+            status: if coming(offer.id) {
+                "CREATING"
+            } else {
+                "NORMAL"
+            },
             instance_group_list: [],
         })
         .collect();

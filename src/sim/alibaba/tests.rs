@@ -383,6 +383,7 @@ async fn apps_come_by_catalogue_and_by_url_run_and_go() {
         md5: Some("32e1f345f209a7dc1cc704913ea436d3".into()),
         size_mb: None,
         version: None,
+        version_code: None,
     };
     bench
         .write("app/com.example.maps", present(), Some(catalogue))

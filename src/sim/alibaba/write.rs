@@ -4,7 +4,7 @@
 
 use super::form::{Form, Place, invalid};
 use super::task::{Invocations, batch_id, invocation, task_id};
-use super::{Batch, Refusal, accepted, refuse, request_id, success, with_books};
+use super::{Batch, Import, Refusal, accepted, refuse, request_id, success, with_books};
 use crate::sim::job::Work;
 use crate::sim::phone::{ABNORMAL, App, Bandwidth, RUNNING};
 use crate::sim::shell::Script;
@@ -15,6 +15,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use smol_str::SmolStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Most phones in most calls.
 const PHONES: usize = 100;
@@ -168,7 +169,7 @@ struct AppRow {
 }
 
 /// The one app of a call, and the phones.
-fn app_on(world: &World, form: &Form) -> Result<(SmolStr, Arc<App>, Vec<u32>), Refusal> {
+fn app_on(world: &mut World, form: &Form) -> Result<(SmolStr, Arc<App>, Vec<u32>), Refusal> {
     let ids = form.list(Place::Query, "AppIdList");
     let [id] = ids[..] else {
         if ids.is_empty() {
@@ -185,12 +186,19 @@ fn app_on(world: &World, form: &Form) -> Result<(SmolStr, Arc<App>, Vec<u32>), R
             format!("The specified app {id} does not exist."),
         );
     };
-    let app = Arc::clone(&offer.app);
-    Ok((
-        id.into(),
-        app,
-        form.phones(world, "InstanceIdList", PHONES)?,
-    ))
+    let (number, app) = (offer.id, Arc::clone(&offer.app));
+    let phones = form.phones(world, "InstanceIdList", PHONES)?;
+    let ready = with_books(world, |books| {
+        books.imports.get(&number).map(|import| import.ready)
+    });
+    if ready.is_some_and(|ready| world.now < ready) {
+        return refuse(
+            400,
+            "InvalidAppStatus",
+            format!("The status of app {id} does not support this operation."),
+        );
+    }
+    Ok((id.into(), app, phones))
 }
 
 fn app_rows(app_id: &SmolStr, rows: Vec<(SmolStr, SmolStr)>) -> Vec<AppRow> {
@@ -469,7 +477,10 @@ fn adb(world: &mut World, form: &Form, on: bool) -> Result<Bytes, Refusal> {
     accepted(world)
 }
 
-/// `CreateApp`: all six fields, as JSON in one parameter; the app is there at once.
+/// How long the vendor takes to take a file in.
+const IMPORT: Duration = Duration::from_secs(8);
+
+/// `CreateApp`: all six fields, as JSON in one parameter. The file can be installed after a while.
 pub(super) fn create_app(world: &mut World, form: &Form) -> Result<Bytes, Refusal> {
     #[derive(serde::Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -503,5 +514,10 @@ pub(super) fn create_app(world: &mut World, form: &Form) -> Result<Bytes, Refusa
     if let Some(offer) = world.offers.last_mut() {
         offer.url = custom.download_url.into();
     }
+    let import = Import {
+        md5: custom.md5,
+        ready: world.now.after(IMPORT),
+    };
+    with_books(world, |books| books.imports.insert(app_id, import));
     success(world, Created { app_id })
 }

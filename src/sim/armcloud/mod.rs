@@ -224,6 +224,7 @@ fn route(path: &str) -> Option<&'static Route> {
 pub(super) static SURFACE: Surface = Surface {
     phone_prefix: "AC3201",
     credentials: &[("accessKey", ACCESS_KEY), ("secretKey", SECRET_KEY)],
+    other_credentials: &[],
     call_name: |request| route(request.uri().path()).map_or("(unknown)", |(known, ..)| known),
     class: |request| route(request.uri().path()).map(|(_, class, _)| *class),
     answer,

@@ -32,6 +32,20 @@ pub const SECURITY_TOKEN: &str = "simulated-security-token";
 pub(super) static SURFACE: Surface = Surface {
     phone_prefix: "a",
     credentials: &[("accessKey", ACCESS_KEY), ("secretKey", SECRET_KEY)],
+    other_credentials: &[
+        &[
+            ("accessKey", ACCESS_KEY),
+            ("secretKey", SECRET_KEY),
+            ("securityToken", SECURITY_TOKEN),
+        ],
+        // With `options: { iamEndpoint: … }`: tokens come from the surface's own address.
+        &[
+            ("username", USERNAME),
+            ("password", PASSWORD),
+            ("domain", DOMAIN),
+            ("project", PROJECT),
+        ],
+    ],
     call_name: |request| Call::of(request).map_or("(unknown)", Call::name),
     class: |request| Call::of(request)?.class(),
     answer,

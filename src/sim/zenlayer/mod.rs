@@ -138,6 +138,7 @@ fn find(request: &http::Request<Bytes>) -> Option<&'static Route> {
 pub(super) static SURFACE: Surface = Surface {
     phone_prefix: "i-zec",
     credentials: &[("accessKey", ACCESS_KEY), ("secretKey", SECRET_KEY)],
+    other_credentials: &[&[("token", TOKEN)]],
     call_name: |request| find(request).map_or("(unknown)", |route| route.name),
     class: |request| find(request).map(|route| route.class),
     answer,

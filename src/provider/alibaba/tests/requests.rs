@@ -248,7 +248,7 @@ fn recorded_requests_have_the_signatures_that_we_make() {
 /// Every request that the adapter makes, one of each kind.
 async fn everything() -> Vec<http::Request<bytes::Bytes>> {
     let page = r#"{"Data":[],"TotalCount":0}"#;
-    let rig = Rig::answering(&[page; 14]);
+    let rig = Rig::answering(&[page; 15]);
     let two = phones(&["acp-1", "acp-2"]);
     let read = |kind, cursor: Option<&str>| ReadRequest {
         kind,
@@ -266,11 +266,16 @@ async fn everything() -> Vec<http::Request<bytes::Bytes>> {
         // What comes of it does not matter here.
         provider.read(&read(kind, cursor)).await.unwrap();
     }
+    let one = ReadRequest {
+        phones: phones(&["acp-1"]),
+        ..read(ReadKind::Shell, None)
+    };
+    assert!(provider.read(&one).await.is_err());
     provider
         .start_read(&read(ReadKind::Shell, None))
         .await
         .unwrap();
-    for (name, write, app) in orders() {
+    for (name, write, app) in orders().into_iter().chain(known()) {
         let order = Order {
             call: name,
             phones: two.clone(),
@@ -284,6 +289,33 @@ async fn everything() -> Vec<http::Request<bytes::Bytes>> {
 }
 
 type Made = (&'static str, (Attribute, Wish), Option<AppToInstall>);
+
+/// Orders about an app that the catalogue knows.
+fn known() -> [Made; 2] {
+    let entry = || {
+        Some(AppToInstall {
+            package: "com.example.maps".into(),
+            source: AppSource::Catalogue {
+                account: "sh".into(),
+                app_id: "27".into(),
+            },
+        })
+    };
+    let app: Attribute = "app/com.example.maps".parse().unwrap();
+    let running = Attribute::Running("com.example.maps".into());
+    [
+        (
+            call::UNINSTALL,
+            (app, Wish::Set(Value::App(AppWish::Absent))),
+            entry(),
+        ),
+        (
+            call::OPERATE,
+            (running, Wish::Set(Value::Flag(false))),
+            entry(),
+        ),
+    ]
+}
 
 fn orders() -> Vec<Made> {
     let app: Attribute = "app/com.example.maps".parse().unwrap();
@@ -332,6 +364,7 @@ fn orders() -> Vec<Made> {
                 md5: Some("32e1f345f209a7dc1cc704913ea436d3".into()),
                 size_mb: None,
                 version: None,
+                version_code: None,
             }),
         ),
         (
@@ -358,7 +391,7 @@ async fn every_parameter_stands_where_the_official_sdk_puts_it() {
     let text = include_str!("../../../../tests/fixtures/alibaba/places.json");
     let places: BTreeMap<String, BTreeMap<String, String>> = serde_json::from_str(text).unwrap();
     let sent = everything().await;
-    assert_eq!(sent.len(), 12);
+    assert_eq!(sent.len(), 15);
     for request in sent {
         let action = request.headers()["x-acs-action"].to_str().unwrap();
         let known = &places[action];
@@ -414,6 +447,17 @@ async fn orders_say_what_they_should() {
     AppIdList.1=27
     InstanceIdList.1=acp-1
     InstanceIdList.2=acp-2
+    ");
+    insta::assert_snapshot!(told("UninstallApp"), @r"
+    AppIdList.1=27
+    InstanceIdList.1=acp-1
+    InstanceIdList.2=acp-2
+    ");
+    insta::assert_snapshot!(told("OperateApp"), @r"
+    AppId=27
+    InstanceIdList.1=acp-1
+    InstanceIdList.2=acp-2
+    OperateType=stop
     ");
     insta::assert_snapshot!(told("StopInstanceAdb"), @r"
     InstanceIds.1=acp-1

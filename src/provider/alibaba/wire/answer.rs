@@ -7,6 +7,7 @@
 use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use smol_str::{SmolStr, ToSmolStr};
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// An error in the place of an answer.
@@ -120,8 +121,75 @@ pub(in super::super) struct AppRow {
     pub(in super::super) package_name: Option<SmolStr>,
     #[serde(deserialize_with = "text")]
     pub(in super::super) android_app_version: Option<SmolStr>,
+    #[serde(rename = "MD5", alias = "Md5", deserialize_with = "text")]
+    pub(in super::super) md5: Option<SmolStr>,
     #[serde(deserialize_with = "text")]
     pub(in super::super) status: Option<SmolStr>,
+}
+
+/// The answer to `CreateApp`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(in super::super) struct Created {
+    /// The catalogue's id.
+    #[serde(deserialize_with = "text")]
+    pub(in super::super) app_id: Option<SmolStr>,
+    #[serde(deserialize_with = "text")]
+    code: Option<SmolStr>,
+    #[serde(deserialize_with = "text")]
+    message: Option<SmolStr>,
+}
+
+impl Answer for Created {
+    fn refusal(&self) -> (Option<&SmolStr>, Option<&SmolStr>) {
+        (self.code.as_ref(), self.message.as_ref())
+    }
+}
+
+/// The answer to `GetInstanceProperties`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub(in super::super) struct Properties {
+    property_template_model: Option<PropertyModel>,
+    #[serde(deserialize_with = "text")]
+    code: Option<SmolStr>,
+    #[serde(deserialize_with = "text")]
+    message: Option<SmolStr>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct PropertyModel {
+    #[serde(deserialize_with = "text")]
+    content: Option<SmolStr>,
+}
+
+/// What the text inside says, under the vendor's own spelling.
+#[derive(Deserialize)]
+struct PropertyContent {
+    #[serde(alias = "properties")]
+    propties: BTreeMap<String, Value>,
+}
+
+/// A value that is a text, or is not told.
+#[derive(Deserialize)]
+struct Value(#[serde(deserialize_with = "text")] Option<SmolStr>);
+
+impl Properties {
+    /// The phone's properties; `None`: the answer holds none, which no running phone has.
+    pub(in super::super) fn values(&self) -> Option<BTreeMap<String, SmolStr>> {
+        let content = self.property_template_model.as_ref()?.content.as_ref()?;
+        let content: PropertyContent = serde_json::from_str(content).ok()?;
+        let told = content.propties.into_iter();
+        let told = told.filter_map(|(name, Value(value))| Some((name, value?)));
+        Some(told.collect()).filter(|values: &BTreeMap<_, _>| !values.is_empty())
+    }
+}
+
+impl Answer for Properties {
+    fn refusal(&self) -> (Option<&SmolStr>, Option<&SmolStr>) {
+        (self.code.as_ref(), self.message.as_ref())
+    }
 }
 
 /// A row of `DescribeImageList`, as far as it is used.
@@ -311,6 +379,28 @@ mod tests {
         assert_eq!(rows[0].app_id.as_deref(), Some("27"));
         assert_eq!((&rows[0].package_name, &rows[0].status), (&None, &None));
         assert_eq!((page.total_count, page.next_token), (Some(2), None));
+    }
+
+    #[test]
+    fn properties_come_as_a_text_under_either_spelling() {
+        let values = |content: &str| {
+            let model = serde_json::json!({ "PropertyTemplateModel": { "Content": content } });
+            let answer: Properties = serde_json::from_value(model).unwrap();
+            answer.values()
+        };
+        for key in ["propties", "properties"] {
+            let content = format!(
+                r#"{{"{key}":{{"persist.sys.timezone":"Asia/Tokyo","ro.debuggable":0,"odd":null,"list":[1]}},"more":1}}"#
+            );
+            let values = values(&content).unwrap();
+            assert_eq!(values["persist.sys.timezone"], "Asia/Tokyo");
+            assert_eq!(values["ro.debuggable"], "0");
+            assert_eq!(values.len(), 2);
+        }
+        assert_eq!(values("{}"), None);
+        assert_eq!(values("no JSON"), None);
+        assert_eq!(values(r#"{"propties":{}}"#), None);
+        assert_eq!(Properties::default().values(), None);
     }
 
     #[test]

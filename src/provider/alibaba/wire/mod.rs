@@ -4,6 +4,7 @@ mod answer;
 mod request;
 
 pub(super) use answer::{
-    AdbRow, Answer, AppRow, ImageRow, InstanceRow, Page, Refusal, Started, TaskRow,
+    AdbRow, Answer, AppRow, Created, ImageRow, InstanceRow, Page, Properties, Refusal, Started,
+    TaskRow,
 };
 pub(super) use request::{Action, Call, action};

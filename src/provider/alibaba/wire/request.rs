@@ -47,8 +47,13 @@ pub(in super::super) mod action {
     };
     pub(in super::super::super) static ADB: Action =
         query("ListInstanceAdbAttributes", Effect::Read);
+    pub(in super::super::super) static PROPERTIES: Action =
+        query("GetInstanceProperties", Effect::Read);
     pub(in super::super::super) static COMMAND: Action = query("RunCommand", Effect::Mutation);
     pub(in super::super::super) static INSTALL: Action = query("InstallApp", Effect::Mutation);
+    pub(in super::super::super) static CREATE_APP: Action = query("CreateApp", Effect::Mutation);
+    pub(in super::super::super) static UNINSTALL: Action = query("UninstallApp", Effect::Mutation);
+    pub(in super::super::super) static OPERATE: Action = query("OperateApp", Effect::Mutation);
     pub(in super::super::super) static SEND_FILE: Action = query("SendFile", Effect::Mutation);
     pub(in super::super::super) static UPDATE_IMAGE: Action =
         query("UpdateInstanceImage", Effect::Mutation);

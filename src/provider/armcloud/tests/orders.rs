@@ -224,6 +224,7 @@ async fn apps_come_from_the_catalogue_or_a_url_go_start_and_stop() {
         md5: Some("32e1f345f209a7dc1cc704913ea436d3".into()),
         size_mb: None,
         version: None,
+        version_code: None,
     };
     insta::assert_snapshot!(sent(&with(call::INSTALL_URL, url)).await,
         @r#"/openapi/open/pad/v3/uploadFile {"padCodes":["AC1","AC2"],"url":"https://files.example/maps.apk","md5":"32e1f345f209a7dc1cc704913ea436d3","autoInstall":1,"packageName":"com.example.maps"}"#);

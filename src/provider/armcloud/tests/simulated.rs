@@ -406,6 +406,7 @@ async fn apps_are_installed_started_stopped_and_removed() {
             md5: None,
             size_mb: None,
             version: None,
+            version_code: None,
         };
         let other = Attribute::App(Package::new("com.example.other"));
         bench.write(&other, present(), Some(by_url)).await;

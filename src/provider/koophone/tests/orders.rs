@@ -124,6 +124,7 @@ fn url(url: &str, size_mb: Option<u32>) -> AppSource {
         md5: None,
         size_mb,
         version: None,
+        version_code: None,
     }
 }
 
@@ -144,6 +145,7 @@ async fn apps_come_from_a_url() {
         md5: Some("32e1f345f209a7dc1cc704913ea436d3".into()),
         size_mb: Some(12),
         version: Some("1.4.2".into()),
+        version_code: None,
     };
     insta::assert_snapshot!(
         sent(&install(whole.clone())).await,

@@ -293,6 +293,7 @@ async fn apps_go_in_by_url_and_out_by_command() {
             md5: None,
             size_mb: Some(12),
             version: Some("2.0.1".into()),
+            version_code: None,
         };
         assert_eq!(bench.apps("com.example.chat").await, None);
         bench.write(&chat, &present, Some(source)).await;

@@ -71,6 +71,7 @@ fn from_url(url: &str, md5: Option<&str>) -> AppToInstall {
             md5: md5.map(SmolStr::from),
             size_mb: None,
             version: None,
+            version_code: None,
         },
     }
 }

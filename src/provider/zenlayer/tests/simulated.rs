@@ -304,6 +304,7 @@ async fn apps_come_from_a_url_and_go() {
             md5: None,
             size_mb: None,
             version: None,
+            version_code: None,
         };
         assert_eq!(bench.apps("com.example.chat").await, [None, None, None]);
         bench.write(&chat, present, Some(source)).await;

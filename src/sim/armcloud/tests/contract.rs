@@ -203,6 +203,7 @@ fn source(attribute: &Attribute, wish: &Wish) -> Option<AppSource> {
                     md5: None,
                     size_mb: None,
                     version: None,
+                    version_code: None,
                 },
             })
         }

@@ -124,6 +124,7 @@ fn apps_come_by_url_are_listed_and_go() {
             md5: Some("0123456789abcdef0123456789abcdef".into()),
             size_mb: None,
             version: None,
+            version_code: None,
         },
     };
     let present = Wish::Set(Value::App(AppWish::Present {
