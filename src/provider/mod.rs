@@ -7,6 +7,7 @@ pub mod alibaba;
 pub mod armcloud;
 mod asked;
 mod drift;
+mod exchange;
 pub mod koophone;
 pub mod refusal;
 pub mod registry;

@@ -90,6 +90,9 @@ pub struct Event {
     /// The phones leave the account.
     #[serde(default)]
     pub remove: bool,
+    /// The vendor gives the phones other codes: the old ones with an `R` after them.
+    #[serde(default)]
+    pub recode: bool,
     /// From now on these faults happen.
     #[serde(default)]
     pub faults: Option<Faults>,

@@ -189,6 +189,19 @@ impl World {
         self.find(id).map(|index| self.at(index))
     }
 
+    /// The vendor gives the phone another code: the old one works no more, and nothing tells which phone had it.
+    pub fn recode(&mut self, id: &str, code: &str) {
+        if self.index.contains_key(code) {
+            return;
+        }
+        let Some(index) = self.index.remove(id) else {
+            return;
+        };
+        self.tell(|_| Fact::Changed { phone: id.into() });
+        self.index.insert(code.into(), index);
+        self.at_mut(index).id = code.into();
+    }
+
     /// A phone to be changed behind the client's back.
     pub fn phone_mut(&mut self, id: &str) -> Option<&mut Phone> {
         let index = self.find(id)?;
@@ -422,6 +435,9 @@ impl World {
         }
         if let Some(span) = event.other_job {
             self.occupy(id, span.0);
+        }
+        if event.recode {
+            self.recode(id, &format!("{id}R"));
         }
         if event.remove {
             self.remove(id);

@@ -16,18 +16,26 @@ const SISTERS: [(&str, &str); 2] = [
 const STANDARD: &str = "    timezone: Europe/Berlin\n    language: de-DE\n    proxy: { mode: proxy, protocol: socks5, host: proxy.example.net, port: 1080 }\n    properties: { persist.sys.fleet.ring: \"3\" }\n    apps:\n      com.example.notes: { app: notes }\n      com.bad.game: absent\n";
 
 fn rig(provider: &str, phones: u32, seed: u64, faults: &str) -> Rig {
-    let rig = Rig::new(Spec {
+    let rig = Rig::new(spec(phones, seed, faults));
+    furnish(&rig, provider);
+    rig
+}
+
+fn spec(phones: u32, seed: u64, faults: &str) -> Spec {
+    Spec {
         phones,
         seed,
         faults: Faults::parse(faults).unwrap(),
         ..Spec::default()
-    });
+    }
+}
+
+fn furnish(rig: &Rig, provider: &str) {
     rig.account_at(provider, "");
     rig.write(
         "fleet/apps.yaml",
         "apiVersion: phonefleet/v1alpha1\nkind: App\nmetadata: { name: notes }\nspec:\n  package: com.example.notes\n  version: { exact: 2.3.4 }\n  sources: [{ url: \"https://files.example/notes-2.3.4-57.apk\" }]\n",
     );
-    rig
 }
 
 /// Nothing went where it should not, nothing was done twice.
@@ -251,6 +259,81 @@ fn a_group_can_skip_what_a_provider_lacks() {
                 Some(&"3".into()),
                 "{id}"
             );
+        }
+    });
+}
+
+/// No answer is documented that tells an old and a new code beside each other: a new code is a new phone, and what the journal knows stays with the old one.
+#[test]
+fn a_code_that_the_vendor_changes_is_another_phone() {
+    virtual_time(async {
+        for (provider, prefix) in SISTERS {
+            let rig = rig(provider, 10, 6, "");
+            rig.group(STANDARD, "");
+            converges(&rig, prefix, provider).await;
+            let before = rig.sim.report();
+            let old = rig.sim.phones()[3].clone();
+            rig.sim.change(|world| world.recode(&old, "VPRENAMED1"));
+            // Where the account as a whole is managed, the new phone gets what cannot be read of it; nothing is done twice, nothing restarts.
+            let mut session = rig.session(true).await;
+            let ending = rig.apply_all(&mut session, Duration::from_secs(3600)).await;
+            let report = rig.sim.report();
+            assert_eq!(ending, Ending::Converged, "{provider}: {report:?}");
+            is_clean(&report, prefix, provider);
+            is_standard(&rig, provider);
+            let orders = |report: &Report| report.mutations;
+            assert_eq!(
+                orders(&report),
+                orders(&before) + 1,
+                "{provider}: {report:?}"
+            );
+            assert_eq!(report.restarts, before.restarts, "{provider}");
+            drop(session);
+            // Where phones are named one by one, the old one is missed and the new one is nobody's.
+            let back = rig.sim.phones()[0].clone();
+            rig.sim.change(|world| {
+                world.recode(&back, "VPRENAMED2");
+                let phone = world.phone_mut("VPRENAMED2").unwrap();
+                phone.timezone = "Asia/Tokyo".into();
+            });
+            rig.write(
+                "fleet/group.yaml",
+                &format!(
+                    "apiVersion: phonefleet/v1alpha1\nkind: Group\nmetadata: {{ name: all }}\nspec:\n  phones: {{ accounts: [lab], ids: [{back}] }}\n  desired:\n{STANDARD}"
+                ),
+            );
+            let mut session = rig.session(true).await;
+            let ending = rig.apply_all(&mut session, Duration::from_secs(3600)).await;
+            let after = rig.sim.report();
+            assert_ne!(ending, Ending::Converged, "{provider}: {back} is gone");
+            assert_eq!(orders(&after), orders(&report), "{provider}: {after:?}");
+            let phone = rig.sim.phone("VPRENAMED2").unwrap();
+            assert_eq!(phone.timezone, "Asia/Tokyo", "{provider}");
+        }
+    });
+}
+
+#[test]
+fn codes_that_change_while_work_goes_on_double_nothing_costly() {
+    virtual_time(async {
+        for (provider, _) in SISTERS {
+            let scenario = r#"[{"at":"12s","fraction":0.2,"recode":true}]"#;
+            let rig = Rig::new(Spec {
+                scenario: phonefleet::sim::scenario::parse(scenario).unwrap(),
+                ..spec(30, 8, "")
+            });
+            furnish(&rig, provider);
+            rig.group(
+                &format!("{STANDARD}    image: {{ version: \"20260608_1\", wipeData: false }}\n"),
+                "  allow: [restart]\n",
+            );
+            let mut session = rig.session(true).await;
+            rig.apply_all(&mut session, Duration::from_secs(7200)).await;
+            let report = rig.sim.report();
+            assert!(rig.sim.phones().iter().any(|id| id.ends_with('R')));
+            let bad = (report.costly_repeated, report.wipes, report.new_identities);
+            assert_eq!(bad, (0, 0, 0), "{provider}: {report:?}");
+            is_standard(&rig, provider);
         }
     });
 }

@@ -18,6 +18,7 @@ mod tests;
 mod wire;
 
 use super::asked::{Asked, header, without_payload};
+use super::exchange::{self, Answered, check_jobs, checked_phones, lacking, sensitive};
 use super::refusal::our_bug;
 use super::registry::Outfit;
 use super::{
@@ -29,12 +30,11 @@ use crate::model::id::PhoneId;
 use crate::model::observed::{Cursor, Observation, PhoneReading, ReadKind};
 use crate::model::stamp::Timestamp;
 use crate::model::value::SecretRef;
-use crate::transport::Request;
 use crate::transport::sign::{http_date, iso_utc, sha256_hex};
+use crate::transport::{Request, Response};
 use account::Keys;
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use sign::Signable;
 use smol_str::SmolStr;
@@ -42,7 +42,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use table::{COMMANDS, ROWS, call};
-use tracing::Instrument;
 use wire::{Answer, Call, Page, Started, TaskRow, action};
 
 /// Version of the API.
@@ -92,13 +91,6 @@ impl std::fmt::Debug for Alibaba {
             .field("endpoint", &self.endpoint)
             .finish_non_exhaustive()
     }
-}
-
-/// A payload with what came around it.
-struct Answered<T> {
-    payload: T,
-    headers: HeaderMap,
-    at: Timestamp,
 }
 
 impl Alibaba {
@@ -192,24 +184,6 @@ impl Alibaba {
         call: &Call,
         phones: &[PhoneId],
     ) -> Result<Answered<T>, CallError> {
-        let span = tracing::info_span!(
-            "http_call",
-            call = call.action.name,
-            phones = phones.len(),
-            status = tracing::field::Empty,
-            ms = tracing::field::Empty,
-        );
-        self.exchange_in(call, phones, span.clone())
-            .instrument(span)
-            .await
-    }
-
-    async fn exchange_in<T: Answer>(
-        &self,
-        call: &Call,
-        phones: &[PhoneId],
-        span: tracing::Span,
-    ) -> Result<Answered<T>, CallError> {
         let keys = self.keys();
         let secrets: Vec<&SecretString> = [&keys.secret, &keys.id]
             .into_iter()
@@ -221,41 +195,23 @@ impl Alibaba {
             secrets: &secrets,
             payload_is_secret: false,
         };
-        let sent = self.outfit.clock.now();
-        let answer = self.outfit.transport.send(self.signed(call, &keys)?).await;
-        let at = self.outfit.clock.now();
-        let ms = u64::try_from(at.since(sent).as_millis()).unwrap_or(u64::MAX);
-        span.record("ms", ms);
-        let response = answer.map_err(|error| {
-            tracing::debug!("The call got no complete answer.");
-            asked.broken(&error)
-        })?;
-        span.record("status", response.status().as_u16());
-        match answer::judge(&asked, &response, at) {
-            Ok(payload) => {
-                tracing::debug!("The call was answered.");
-                let headers = response.into_parts().0.headers;
-                if let Some(theirs) = header(&headers, "date").and_then(http_date) {
-                    self.memory().offset = theirs - at.0;
+        let request = self.signed(call, &keys)?;
+        let judge = |response: &Response, at| answer::judge(&asked, response, at);
+        let answered = exchange::send(&self.outfit, call.action.name, &asked, request, judge).await;
+        match &answered {
+            Ok(answered) => {
+                if let Some(theirs) = header(&answered.headers, "date").and_then(http_date) {
+                    self.memory().offset = theirs - answered.at.0;
                 }
-                Ok(Answered {
-                    payload,
-                    headers,
-                    at,
-                })
             }
-            Err(error) => {
-                tracing::debug!(code = error.code.as_deref(), kind = ?error.kind, "The call was answered with an error.");
-                if error.kind == ErrorKind::Unauthorised {
-                    self.resolve_again();
-                }
-                Err(error)
-            }
+            Err(error) if error.kind == ErrorKind::Unauthorised => self.resolve_again(),
+            Err(_) => {}
         }
+        answered
     }
 
     async fn read_now(&self, request: &ReadRequest) -> Result<Observation, CallError> {
-        let phones = checked_phones(request)?;
+        let phones = checked_phones(request, &table::CAPABILITIES)?;
         let token = request.cursor.as_ref().map(|Cursor(text)| text.as_str());
         match request.kind {
             ReadKind::Listing => {
@@ -296,9 +252,7 @@ impl Alibaba {
                 convert::properties(&answer.payload, phone, &request.attributes)
                     .ok_or_else(|| without_payload("properties"))
             }
-            ReadKind::Usage | ReadKind::Apps => {
-                Err(our_bug(format!("there is no {:?} read here", request.kind)))
-            }
+            ReadKind::Usage | ReadKind::Apps => Err(lacking(request.kind)),
         }
     }
 
@@ -306,7 +260,7 @@ impl Alibaba {
         if request.kind != ReadKind::Shell {
             return Err(our_bug(format!("{:?} is no read by job", request.kind)));
         }
-        let phones = checked_phones(request)?;
+        let phones = checked_phones(request, &table::CAPABILITIES)?;
         let script = shell::read_script(&request.attributes, &COMMANDS)?;
         self.start(&order::command(phones, &script), phones).await
     }
@@ -333,13 +287,7 @@ impl Alibaba {
     }
 
     async fn poll_now(&self, jobs: &[JobRef]) -> Result<Vec<JobReport>, CallError> {
-        let most = usize::try_from(table::CAPABILITIES.limits.poll_batch).unwrap_or(usize::MAX);
-        if jobs.is_empty() || jobs.len() > most {
-            return Err(our_bug(format!(
-                "{} jobs in one poll, which takes 1 to {most}",
-                jobs.len()
-            )));
-        }
+        check_jobs(jobs, &table::CAPABILITIES)?;
         let batches: BTreeSet<&str> = jobs
             .iter()
             .filter_map(|job| jobs::batch_of(&job.job))
@@ -423,6 +371,7 @@ impl Alibaba {
         let Answered {
             payload,
             headers,
+            sent: _,
             at,
         } = self.exchange(&call, &[]).await?;
         let theirs = header(&headers, "date").and_then(http_date);
@@ -436,36 +385,9 @@ impl Alibaba {
     }
 }
 
-/// A header value that is not shown.
-fn sensitive(text: &str) -> Result<HeaderValue, CallError> {
-    let mut value = HeaderValue::from_str(text)
-        .map_err(|_| our_bug("the access key cannot stand in a header"))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
 /// A page of 100 rows.
 fn paged(call: Call, token: Option<&str>) -> Call {
     call.with("MaxResults", &ROWS).with_some("NextToken", token)
-}
-
-/// The phones of a request, at most as many as the read takes.
-fn checked_phones(request: &ReadRequest) -> Result<&[PhoneId], CallError> {
-    let per_phone = match request.kind {
-        ReadKind::Usage | ReadKind::Properties | ReadKind::Apps | ReadKind::Shell => true,
-        ReadKind::Listing | ReadKind::AppCatalogue | ReadKind::ImageCatalogue => false,
-    };
-    let most = table::CAPABILITIES
-        .read(request.kind)
-        .map_or(0, |read| usize::try_from(read.max_phones).unwrap_or(0));
-    let count = request.phones.len();
-    if per_phone && (count == 0 || count > most) {
-        return Err(our_bug(format!(
-            "{count} phones in one {:?} read, which takes 1 to {most}",
-            request.kind
-        )));
-    }
-    Ok(&request.phones)
 }
 
 impl Provider for Alibaba {

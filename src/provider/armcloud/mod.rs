@@ -21,6 +21,9 @@ mod table;
 mod tests;
 pub mod wire;
 
+use super::exchange::{
+    self, Answered, check_jobs, checked_phones, lacking, page_number, sensitive,
+};
 use super::registry::Outfit;
 use super::shell;
 use super::{
@@ -30,16 +33,15 @@ use super::{
 use crate::model::capability::Capabilities;
 use crate::model::fleet::ProviderKind;
 use crate::model::id::PhoneId;
-use crate::model::observed::{Cursor, Observation, PhoneReading, ReadKind};
+use crate::model::observed::{Observation, PhoneReading, ReadKind};
 use crate::model::stamp::Timestamp;
 use crate::transport::sign::{compact_utc, http_date};
-use crate::transport::{Effect, Request};
+use crate::transport::{Effect, Request, Response};
 use answer::{Asked, header, judge, our_bug, refused, without_payload};
 use bytes::Bytes;
 use flavour::{Action, Flavour, Images, Route};
 use futures_util::future::BoxFuture;
 use http::header::{AUTHORIZATION, CONTENT_TYPE};
-use http::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -47,7 +49,6 @@ use sign::{Bodies, CredentialForm, Scheme, Signable};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
-use tracing::Instrument;
 use wire::{Envelope, PadCodesRequest, PadDetailsRequest, PageRequest, Paged, Rows};
 
 /// Signed and sent exactly so.
@@ -98,12 +99,8 @@ struct Exchange<'a> {
     secret: Option<&'a SecretString>,
 }
 
-/// A payload with what came around it.
-struct Answer<T> {
-    envelope: Envelope<T>,
-    headers: HeaderMap,
-    at: Timestamp,
-}
+/// A payload in its envelope, with what came around it.
+type Answer<T> = Answered<Envelope<T>>;
 
 impl ArmCloud {
     fn signed(&self, exchange: &Exchange<'_>) -> Result<Request, CallError> {
@@ -175,23 +172,6 @@ impl ArmCloud {
         &self,
         exchange: Exchange<'_>,
     ) -> Result<Answer<T>, CallError> {
-        let span = tracing::info_span!(
-            "http_call",
-            call = exchange.name,
-            phones = exchange.phones.len(),
-            status = tracing::field::Empty,
-            ms = tracing::field::Empty,
-        );
-        self.exchange_in(exchange, span.clone())
-            .instrument(span)
-            .await
-    }
-
-    async fn exchange_in<T: DeserializeOwned>(
-        &self,
-        exchange: Exchange<'_>,
-        span: tracing::Span,
-    ) -> Result<Answer<T>, CallError> {
         let mut secrets = vec![&self.secret_key, &self.access_key];
         secrets.extend(exchange.secret);
         let asked = Asked {
@@ -200,28 +180,9 @@ impl ArmCloud {
             secrets: &secrets,
             payload_is_secret: exchange.secret.is_some(),
         };
-        let sent = self.outfit.clock.now();
-        let answer = self.outfit.transport.send(self.signed(&exchange)?).await;
-        let at = self.outfit.clock.now();
-        let ms = u64::try_from(at.since(sent).as_millis()).unwrap_or(u64::MAX);
-        span.record("ms", ms);
-        let response = answer.map_err(|error| {
-            tracing::debug!("The call got no complete answer.");
-            asked.broken(&error)
-        })?;
-        span.record("status", response.status().as_u16());
-        let judged = judge(&asked, &response);
-        match &judged {
-            Ok(_) => tracing::debug!("The call was answered."),
-            Err(error) => {
-                tracing::debug!(code = error.code.as_deref(), kind = ?error.kind, "The call was answered with an error.");
-            }
-        }
-        Ok(Answer {
-            envelope: judged?,
-            headers: response.into_parts().0.headers,
-            at,
-        })
+        let request = self.signed(&exchange)?;
+        let judge = |response: &Response, _| judge(&asked, response);
+        exchange::send(&self.outfit, exchange.name, &asked, request, judge).await
     }
 
     /// A read: one page, or some phones.
@@ -265,7 +226,7 @@ impl ArmCloud {
                 let answer = self
                     .page(self.flavour.infos, page, table::LISTING_ROWS)
                     .await?;
-                let listing = convert::listing(answer.envelope.data, page)
+                let listing = convert::listing(answer.payload.data, page)
                     .ok_or_else(|| without_payload("page of phones"))?;
                 if let (1, Some(row)) = (page, listing.rows.first()) {
                     *self.some_phone() = Some(row.phone.clone());
@@ -280,26 +241,26 @@ impl ArmCloud {
                 };
                 let path = self.flavour.details.ok_or_else(|| lacking(request.kind))?;
                 let answer = self.ask(path, phones, &body).await?;
-                convert::usage(answer.envelope.data, phones)
+                convert::usage(answer.payload.data, phones)
             }
             ReadKind::Properties => {
                 let body = PadCodesRequest { pad_codes };
                 let path = self.flavour.properties;
                 let answer: Answer<Rows<_>> = self.ask(path, phones, &body).await?;
-                let rows = answer.envelope.data.unwrap_or_default().into_vec();
+                let rows = answer.payload.data.unwrap_or_default().into_vec();
                 properties::observed(rows, phones, &request.attributes)
             }
             ReadKind::Apps => {
                 let body = PadCodesRequest { pad_codes };
                 let path = self.flavour.installed;
                 let answer: Answer<Rows<_>> = self.ask(path, phones, &body).await?;
-                convert::apps(answer.envelope.data.unwrap_or_default().into_vec(), phones)
+                convert::apps(answer.payload.data.unwrap_or_default().into_vec(), phones)
             }
             ReadKind::AppCatalogue => {
                 let page = page_number(request)?;
                 let path = self.flavour.app_list.ok_or_else(|| lacking(request.kind))?;
                 let answer = self.page(path, page, table::CATALOGUE_ROWS).await?;
-                convert::app_catalogue(answer.envelope.data, page)
+                convert::app_catalogue(answer.payload.data, page)
                     .ok_or_else(|| without_payload("page of apps"))?
             }
             ReadKind::ImageCatalogue => self.images(page_number(request)?).await?,
@@ -320,7 +281,7 @@ impl ArmCloud {
         match self.flavour.images {
             Images::Paged(path) => {
                 let answer = self.page(path, page, table::CATALOGUE_ROWS).await?;
-                told(answer.envelope.data)
+                told(answer.payload.data)
             }
             Images::OfPhone(path) => {
                 let phone = self.some_phone().clone().ok_or_else(|| CallError {
@@ -333,7 +294,7 @@ impl ArmCloud {
                 // There is nothing to ask a second page with.
                 Ok(Observation {
                     next: None,
-                    ..told(answer.envelope.data)?
+                    ..told(answer.payload.data)?
                 })
             }
         }
@@ -376,7 +337,7 @@ impl ArmCloud {
                 secret: ready.secret.as_ref(),
             })
             .await?;
-        Ok(jobs::submission(ready.route, phones, answer.envelope.data))
+        Ok(jobs::submission(ready.route, phones, answer.payload.data))
     }
 
     async fn submit_now(&self, order: &Order) -> Result<Submission, CallError> {
@@ -395,14 +356,7 @@ impl ArmCloud {
     }
 
     async fn poll_now(&self, jobs: &[JobRef]) -> Result<Vec<JobReport>, CallError> {
-        let most =
-            usize::try_from(self.flavour.capabilities.limits.poll_batch).unwrap_or(usize::MAX);
-        if jobs.is_empty() || jobs.len() > most {
-            return Err(our_bug(format!(
-                "{} jobs in one poll, which takes 1 to {most}",
-                jobs.len()
-            )));
-        }
+        check_jobs(jobs, self.flavour.capabilities)?;
         let mut task_ids: Vec<wire::Scalar> = jobs
             .iter()
             .map(|job| wire::Scalar::from(job.job.as_str()))
@@ -412,7 +366,7 @@ impl ArmCloud {
         let body = wire::TaskIdsRequest { task_ids };
         let path = self.flavour.task_detail;
         let answer: Answer<Rows<_>> = self.ask(path, &[], &body).await?;
-        let rows = answer.envelope.data.unwrap_or_default().into_vec();
+        let rows = answer.payload.data.unwrap_or_default().into_vec();
         Ok(jobs::reports(rows, jobs, self.flavour))
     }
 
@@ -444,16 +398,17 @@ impl ArmCloud {
             Err(error) => return Err(error),
         };
         // Their clock: the list tells when a task was made by it.
-        let offset = answer.envelope.ts.map_or(0, |ts| ts - answer.at.0);
+        let offset = answer.payload.ts.map_or(0, |ts| ts - answer.at.0);
         let since = Timestamp(lost.sent_at.0.saturating_add(offset)).before(CLOCK_SLACK);
-        Ok(jobs::found(answer.envelope.data, &lost.phones, since))
+        Ok(jobs::found(answer.payload.data, &lost.phones, since))
     }
 
     async fn probe_now(&self) -> Result<Probe, CallError> {
         let answer = self.page(self.flavour.infos, 1, 1).await?;
-        let Answer {
-            envelope,
+        let Answered {
+            payload: envelope,
             headers,
+            sent: _,
             at,
         } = answer;
         let date = || header(&headers, "date").and_then(http_date);
@@ -465,52 +420,6 @@ impl ArmCloud {
                 .total,
             rate: number("x-ratelimit-limit").zip(number("x-ratelimit-remaining")),
         })
-    }
-}
-
-/// A header value that is not shown.
-fn sensitive(text: &str) -> Result<HeaderValue, CallError> {
-    let mut value = HeaderValue::from_str(text)
-        .map_err(|_| our_bug("the access key cannot stand in a header"))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-/// A call that this deployment does not have was asked for.
-fn lacking(kind: ReadKind) -> CallError {
-    our_bug(format!("there is no {kind:?} read here"))
-}
-
-/// The phones of a request, at most as many as the read takes.
-fn checked_phones<'a>(
-    request: &'a ReadRequest,
-    capabilities: &Capabilities,
-) -> Result<&'a [PhoneId], CallError> {
-    let per_phone = match request.kind {
-        ReadKind::Usage | ReadKind::Properties | ReadKind::Apps | ReadKind::Shell => true,
-        ReadKind::Listing | ReadKind::AppCatalogue | ReadKind::ImageCatalogue => false,
-    };
-    let most = capabilities
-        .read(request.kind)
-        .map_or(0, |read| usize::try_from(read.max_phones).unwrap_or(0));
-    let count = request.phones.len();
-    if per_phone && (count == 0 || count > most) {
-        return Err(our_bug(format!(
-            "{count} phones in one {:?} read, which takes 1 to {most}",
-            request.kind
-        )));
-    }
-    Ok(&request.phones)
-}
-
-fn page_number(request: &ReadRequest) -> Result<u32, CallError> {
-    match &request.cursor {
-        None => Ok(1),
-        Some(Cursor(text)) => text
-            .parse()
-            .ok()
-            .filter(|page| *page > 0)
-            .ok_or_else(|| our_bug(format!("{text:?} is no page"))),
     }
 }
 

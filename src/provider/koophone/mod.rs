@@ -20,6 +20,7 @@ mod token;
 pub mod wire;
 
 use super::asked::{Asked, header, without_payload};
+use super::exchange::{self, Answered as Answer, checked_phones, lacking, page_number, sensitive};
 use super::refusal::our_bug;
 use super::registry::Outfit;
 use super::{
@@ -28,8 +29,7 @@ use super::{
 };
 use crate::model::capability::Capabilities;
 use crate::model::id::PhoneId;
-use crate::model::observed::{Cursor, Observation, PhoneReading, ReadKind};
-use crate::model::stamp::Timestamp;
+use crate::model::observed::{Observation, PhoneReading, ReadKind};
 use crate::provider::ErrorKind;
 use crate::time::delay::hash;
 use crate::transport::sign::{compact_utc, http_date};
@@ -39,14 +39,13 @@ use bytes::Bytes;
 use convert::StatusTable;
 use futures_util::future::BoxFuture;
 use http::header::AUTHORIZATION;
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::{Method, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use sign::Signable;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use token::{Lease, Tokens};
-use tracing::Instrument;
 use wire::{AppRow, InstanceRow, Page, Started, TaskDetail};
 
 /// Signed and sent exactly so.
@@ -135,13 +134,6 @@ impl<'a> Exchange<'a> {
             ..self
         }
     }
-}
-
-/// A payload with what came around it.
-struct Answer<T> {
-    data: T,
-    headers: HeaderMap,
-    at: Timestamp,
 }
 
 /// A call that did not give what it should.
@@ -274,24 +266,6 @@ impl KooPhone {
         exchange: &Exchange<'_>,
         token: Option<&SecretString>,
     ) -> Result<Answer<T>, Failed> {
-        let span = tracing::info_span!(
-            "http_call",
-            call = exchange.name,
-            phones = exchange.phones.len(),
-            status = tracing::field::Empty,
-            ms = tracing::field::Empty,
-        );
-        self.once_in(exchange, token, span.clone())
-            .instrument(span)
-            .await
-    }
-
-    async fn once_in<T: DeserializeOwned>(
-        &self,
-        exchange: &Exchange<'_>,
-        token: Option<&SecretString>,
-        span: tracing::Span,
-    ) -> Result<Answer<T>, Failed> {
         let mut secrets: Vec<&SecretString> = token.into_iter().collect();
         if let Access::Keys {
             access_key,
@@ -310,32 +284,17 @@ impl KooPhone {
         };
         let text = token.map(ExposeSecret::expose_secret);
         let request = self.dressed(exchange, text)?;
-        let sent = self.outfit.clock.now();
-        let answer = self.outfit.transport.send(request).await;
-        let at = self.outfit.clock.now();
-        let ms = u64::try_from(at.since(sent).as_millis()).unwrap_or(u64::MAX);
-        span.record("ms", ms);
-        let response = answer.map_err(|error| {
-            tracing::debug!("The call got no complete answer.");
-            asked.broken(&error)
-        })?;
-        span.record("status", response.status().as_u16());
-        let judged = answer::judge(&asked, &response, at)
-            .and_then(|data| payload(data, exchange.name, &asked));
-        match judged {
-            Ok(data) => {
-                tracing::debug!("The call was answered.");
-                let headers = response.into_parts().0.headers;
-                Ok(Answer { data, headers, at })
-            }
-            Err(error) => {
-                tracing::debug!(code = error.code.as_deref(), kind = ?error.kind, "The call was answered with an error.");
-                Err(Failed {
-                    unknown_to_them: is_unknown(&error, &response),
-                    error,
-                })
-            }
-        }
+        let mut unknown_to_them = false;
+        let judge = |response: &Response, at| {
+            answer::judge(&asked, response, at)
+                .and_then(|data| payload(data, exchange.name, &asked))
+                .inspect_err(|error| unknown_to_them = is_unknown(error, response))
+        };
+        let answered = exchange::send(&self.outfit, exchange.name, &asked, request, judge).await;
+        answered.map_err(|error| Failed {
+            error,
+            unknown_to_them,
+        })
     }
 
     async fn listing(
@@ -351,7 +310,7 @@ impl KooPhone {
         match request.kind {
             ReadKind::Listing => {
                 let number = page_number(request)?;
-                let page = self.listing(number, table::LISTING_ROWS).await?.data;
+                let page = self.listing(number, table::LISTING_ROWS).await?.payload;
                 convert::listing(page, number, table::LISTING_ROWS, self.statuses)
                     .ok_or_else(|| without_payload("page of phones"))
             }
@@ -367,7 +326,7 @@ impl KooPhone {
     /// The third-party apps of one phone, or all of them. Hardly any phone has more than a page of them; where one has, its other pages are read too, because half a list
     /// would show apps as missing.
     async fn apps(&self, request: &ReadRequest) -> Result<Observation, CallError> {
-        let [phone] = checked_phones(request)? else {
+        let [phone] = checked_phones(request, capabilities())? else {
             return Err(our_bug("apps are read of one phone at a time"));
         };
         let path = format!("/v1/instances/{}/app-list", sign::encoded(phone.as_str()));
@@ -380,7 +339,7 @@ impl KooPhone {
                 exchange.query.push(("app_type", "2".to_owned()));
             }
             exchange.phones = &request.phones;
-            let page = self.exchange(exchange).await?.data;
+            let page = self.exchange(exchange).await?.payload;
             let page = convert::unpaged(page, number, table::APP_ROWS)
                 .ok_or_else(|| without_payload("page of apps"))?;
             apps.extend(page.rows);
@@ -399,7 +358,7 @@ impl KooPhone {
         if request.kind != ReadKind::Shell {
             return Err(lacking(request.kind));
         }
-        let phones = checked_phones(request)?;
+        let phones = checked_phones(request, capabilities())?;
         let script = shell::read_script(&request.attributes, &table::BOUNDS)?;
         self.start(phones, order::command(script, phones)?).await
     }
@@ -421,7 +380,7 @@ impl KooPhone {
                 body: ready.body,
             })
             .await?;
-        Ok(jobs::submission(ready.name, phones, answer.data))
+        Ok(jobs::submission(ready.name, phones, answer.payload))
     }
 
     async fn submit_now(&self, order: &Order) -> Result<Submission, CallError> {
@@ -433,11 +392,16 @@ impl KooPhone {
         let task = jobs::task(jobs)?;
         let exchange = Exchange::get("tasks", format!("/v1/instances/tasks/{task}"));
         let answer: Answer<TaskDetail> = self.exchange(exchange).await?;
-        Ok(jobs::reports(answer.data, jobs))
+        Ok(jobs::reports(answer.payload, jobs))
     }
 
     async fn probe_now(&self) -> Result<Probe, CallError> {
-        let Answer { data, headers, at } = self.listing(1, 1).await?;
+        let Answer {
+            payload: data,
+            headers,
+            sent: _,
+            at,
+        } = self.listing(1, 1).await?;
         let date = header(&headers, "date").and_then(http_date);
         Ok(Probe {
             clock_offset: date.map(|theirs| theirs - at.0),
@@ -458,45 +422,6 @@ fn is_unknown(error: &CallError, response: &Response) -> bool {
     error.kind == ErrorKind::Unauthorised
         && (response.status() == StatusCode::UNAUTHORIZED
             || code == Some((errors::Family::Gateway, 301)))
-}
-
-/// A header value that is not shown.
-fn sensitive(text: &str) -> Result<HeaderValue, CallError> {
-    let mut value =
-        HeaderValue::from_str(text).map_err(|_| our_bug("a secret cannot stand in a header"))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
-/// A read that this vendor does not have was asked for.
-fn lacking(kind: ReadKind) -> CallError {
-    our_bug(format!("there is no {kind:?} read here"))
-}
-
-/// The phones of a request, at most as many as the read takes.
-fn checked_phones(request: &ReadRequest) -> Result<&[PhoneId], CallError> {
-    let most = table::CAPABILITIES
-        .read(request.kind)
-        .map_or(0, |read| usize::try_from(read.max_phones).unwrap_or(0));
-    let count = request.phones.len();
-    if count == 0 || count > most {
-        return Err(our_bug(format!(
-            "{count} phones in one {:?} read, which takes 1 to {most}",
-            request.kind
-        )));
-    }
-    Ok(&request.phones)
-}
-
-fn page_number(request: &ReadRequest) -> Result<u32, CallError> {
-    match &request.cursor {
-        None => Ok(1),
-        Some(Cursor(text)) => text
-            .parse()
-            .ok()
-            .filter(|page| *page > 0)
-            .ok_or_else(|| our_bug(format!("{text:?} is no page"))),
-    }
 }
 
 impl Provider for KooPhone {

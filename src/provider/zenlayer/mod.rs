@@ -21,6 +21,7 @@ mod tests;
 pub mod wire;
 
 use super::asked::{Asked, header, without_payload};
+use super::exchange::{self, Answered as Answer, check_jobs, lacking, sensitive};
 use super::refusal::our_bug;
 use super::registry::Outfit;
 use super::{
@@ -38,7 +39,6 @@ use bytes::Bytes;
 use convert::{Place, Search};
 use futures_util::future::BoxFuture;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
-use http::{HeaderMap, HeaderValue};
 use script::{Kind, Prefix};
 use secrecy::ExposeSecret;
 use serde::Serialize;
@@ -47,7 +47,6 @@ use smol_str::SmolStr;
 use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
-use tracing::Instrument;
 use wire::{DescribeCommandInvocations, DescribeInstances, Instance, Invocation, Page};
 
 /// Signed and sent exactly so.
@@ -139,16 +138,6 @@ impl<'a> Exchange<'a> {
     }
 }
 
-/// A payload with what came around it.
-struct Answer<T> {
-    payload: T,
-    headers: HeaderMap,
-    /// When the request was sent.
-    sent: Timestamp,
-    /// When the answer was there.
-    at: Timestamp,
-}
-
 impl Zenlayer {
     fn request(&self, exchange: &Exchange<'_>) -> Result<Request, CallError> {
         let Service { name, version } = exchange.service;
@@ -174,11 +163,8 @@ impl Zenlayer {
             }
             Proof::Token(token) => format!("Bearer {}", token.expose_secret()),
         };
-        let mut authorization = HeaderValue::from_str(&authorization)
-            .map_err(|_| our_bug("the access key cannot stand in a header"))?;
-        authorization.set_sensitive(true);
         let http = http
-            .header(AUTHORIZATION, authorization)
+            .header(AUTHORIZATION, sensitive(&authorization)?)
             .body(exchange.body.clone())
             .map_err(|problem| our_bug(format!("a request cannot be made: {problem}")))?;
         Ok(Request {
@@ -195,24 +181,6 @@ impl Zenlayer {
         exchange: Exchange<'_>,
         judge: fn(&Asked<'_>, &Response, Timestamp) -> Result<T, CallError>,
     ) -> Result<Answer<T>, CallError> {
-        let span = tracing::info_span!(
-            "http_call",
-            call = exchange.action,
-            phones = exchange.phones.len(),
-            status = tracing::field::Empty,
-            ms = tracing::field::Empty,
-        );
-        self.exchange_in(exchange, judge, span.clone())
-            .instrument(span)
-            .await
-    }
-
-    async fn exchange_in<T>(
-        &self,
-        exchange: Exchange<'_>,
-        judge: fn(&Asked<'_>, &Response, Timestamp) -> Result<T, CallError>,
-        span: tracing::Span,
-    ) -> Result<Answer<T>, CallError> {
         let secrets = self.proof.secrets();
         let asked = Asked {
             effect: exchange.effect,
@@ -220,29 +188,9 @@ impl Zenlayer {
             secrets: &secrets,
             payload_is_secret: false,
         };
-        let sent = self.outfit.clock.now();
-        let answer = self.outfit.transport.send(self.request(&exchange)?).await;
-        let at = self.outfit.clock.now();
-        let ms = u64::try_from(at.since(sent).as_millis()).unwrap_or(u64::MAX);
-        span.record("ms", ms);
-        let response = answer.map_err(|error| {
-            tracing::debug!("The call got no complete answer.");
-            asked.broken(&error)
-        })?;
-        span.record("status", response.status().as_u16());
-        let judged = judge(&asked, &response, at);
-        match &judged {
-            Ok(_) => tracing::debug!("The call was answered."),
-            Err(error) => {
-                tracing::debug!(code = error.code.as_deref(), kind = ?error.kind, "The call was answered with an error.");
-            }
-        }
-        Ok(Answer {
-            payload: judged?,
-            headers: response.into_parts().0.headers,
-            sent,
-            at,
-        })
+        let request = self.request(&exchange)?;
+        let judge = |response: &Response, at| judge(&asked, response, at);
+        exchange::send(&self.outfit, exchange.action, &asked, request, judge).await
     }
 
     async fn instances(
@@ -260,7 +208,7 @@ impl Zenlayer {
 
     async fn read_now(&self, request: &ReadRequest) -> Result<Observation, CallError> {
         if request.kind != ReadKind::Listing {
-            return Err(our_bug(format!("there is no {:?} read here", request.kind)));
+            return Err(lacking(request.kind));
         }
         let place = match &request.cursor {
             None => Place::FIRST,
@@ -319,13 +267,7 @@ impl Zenlayer {
     }
 
     async fn poll_now(&self, jobs: &[JobRef]) -> Result<Vec<JobReport>, CallError> {
-        let most = usize::try_from(table::CAPABILITIES.limits.poll_batch).unwrap_or(usize::MAX);
-        if jobs.is_empty() || jobs.len() > most {
-            return Err(our_bug(format!(
-                "{} jobs in one poll, which takes 1 to {most}",
-                jobs.len()
-            )));
-        }
+        check_jobs(jobs, &table::CAPABILITIES)?;
         let body = DescribeCommandInvocations {
             invocation_ids: &self.runs_to_ask(jobs),
             page_size: RUN_ROWS,
