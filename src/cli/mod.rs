@@ -116,7 +116,10 @@ const EXIT_CODES: &str = "Exit codes:
 pub async fn run(invocation: Invocation) -> ExitCode {
     let Invocation { global, command } = invocation;
     let output = Output::new(global.output, global.log_format, global.no_color);
-    output.start_log(global.verbose);
+    // Of what goes wrong in a soak, everything is on purpose: nothing is logged unless it is asked for.
+    if !matches!(command, Command::Soak(_)) || global.verbose > 0 {
+        output.start_log(global.verbose);
+    }
     let result = Box::pin(dispatch(command, &global, &output)).await;
     let exit = result.unwrap_or_else(|error| {
         output.error(&error);

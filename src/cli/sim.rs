@@ -155,7 +155,7 @@ fn tell(simulators: &BTreeMap<ProviderKind, Simulator>, output: &Output) -> Resu
     }
 }
 
-fn provider(text: &str) -> Result<ProviderKind, String> {
+pub(super) fn provider(text: &str) -> Result<ProviderKind, String> {
     let all = ProviderKind::ALL;
     all.into_iter()
         .find(|kind| kind.as_str() == text)

@@ -9,13 +9,10 @@ use super::output::{Format, Mark, Output, count, counted, mark, span};
 use crate::model::fleet::ProviderKind;
 use crate::rehearsal::profile::Profile;
 use crate::rehearsal::run::Outcome;
-use crate::rehearsal::scenario::{AccountPlan, Scenario};
+use crate::rehearsal::scenario::Scenario;
 use crate::rehearsal::soak::{Plan, Report, soak};
 use std::num::NonZero;
 use std::time::Duration;
-
-/// Providers whose accounts take part.
-const ACCOUNTS: [(&str, ProviderKind); 1] = [("armcloud", ProviderKind::ArmCloud)];
 
 mod plans;
 
@@ -41,7 +38,10 @@ pub struct Args {
     /// What goes wrong: none, network, vendor, crash, world, all; or a list as lost=0.05,crash=2
     #[arg(long, value_name = "PROFILE", default_value = "all")]
     faults: String,
-    /// Phones of each account
+    /// Whose phones take part: a seed takes one of these providers, or two, or all
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = super::sim::provider, default_values_t = ProviderKind::ALL)]
+    providers: Vec<ProviderKind>,
+    /// Phones of a run, dealt to its accounts
     #[arg(long, default_value_t = 100)]
     phones: u32,
     /// Edits of the manifests per run
@@ -77,14 +77,6 @@ pub fn run(args: &Args, global: &Global, output: &Output) -> Result<Exit, CliErr
             .ok_or_else(|| CliError::usage(format!("--{name} is a number from 0 to 10000")))
     };
     let scenario = Scenario {
-        accounts: ACCOUNTS
-            .iter()
-            .map(|(name, provider)| AccountPlan {
-                name,
-                provider: *provider,
-                phones: args.phones,
-            })
-            .collect(),
         hours: hours(args.hours, "hours")?,
         quiet: Duration::from_secs_f64(hours(args.quiet_hours, "quiet-hours")? * 3_600.0),
         profile,
@@ -97,6 +89,8 @@ pub fn run(args: &Args, global: &Global, output: &Output) -> Result<Exit, CliErr
     };
     let plan = Plan {
         scenario,
+        providers: args.providers.clone(),
+        phones: args.phones,
         first: args.first_seed,
         seeds: args.seeds,
         threads,
@@ -162,6 +156,13 @@ fn text(report: &Report) -> String {
         .map(|(kind, happened)| format!("{kind} {}", count(*happened)))
         .collect();
     lines.push(format!("faults: {}", faults.join(", ")));
+    lines.push(format!(
+        "{} gained nothing; {} searched for secrets; {} with failing phones beside healthy ones, delayed by {} % at most",
+        counted(report.wasted, "call"),
+        counted(report.logged, "line of the log"),
+        counted(report.pairs, "run"),
+        report.delayed_percent
+    ));
     let found = u64::try_from(report.violations.len()).unwrap_or(u64::MAX);
     for found in &report.violations {
         lines.push(format!("seed {}: {}", found.seed, found.violation));

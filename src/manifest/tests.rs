@@ -130,6 +130,8 @@ static TABLE: Capabilities = Capabilities {
     }],
     options: &["signedHost"],
     refuses: Refuses::NOTHING,
+    blind: false,
+    leaves_late: false,
     tidies: false,
 };
 

@@ -384,6 +384,10 @@ pub struct Capabilities {
     /// Why single values cannot be carried out, where the attribute as such can.
     #[serde(skip)]
     pub refuses: Refuses,
+    /// Nothing that is read tells whether a phone is connected: a job that the vendor calls open for long may wait for its phone.
+    pub blind: bool,
+    /// Calls may leave later than they are handed out: they wait for a token, or for what is stored at the vendor before they can be made.
+    pub leaves_late: bool,
     /// The adapter leaves things at the vendor that are to be cleared away when nothing else is to be done.
     pub tidies: bool,
 }

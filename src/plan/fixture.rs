@@ -227,6 +227,8 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
     credentials: &[],
     options: &[],
     refuses: Refuses::NOTHING,
+    blind: false,
+    leaves_late: false,
     tidies: false,
 };
 

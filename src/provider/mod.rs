@@ -78,7 +78,7 @@ pub enum RowOutcome {
     Done,
     /// The same task exists already, perhaps by this id.
     Exists(Option<JobId>),
-    /// Refused; nothing was done on this phone.
+    /// Refused; nothing was done on this phone, or (where the error says that something may have been accepted) it was tried at once and failed.
     Refused(CallError),
 }
 

@@ -2,7 +2,8 @@
 //!
 //! Invariants: what a process knows comes from the image and the manifests; its clock may be wrong, the world's never is. Not here: what happens to it (`run`).
 
-use super::network::{Life, Line, Network};
+use super::line::Line;
+use super::network::{Life, Network};
 use super::scenario::Scenario;
 use super::seam::{Seams, wrapped};
 use super::witness::{MortalJournal, Side, WatchedJournal, WatchedProvider, Writes};
@@ -135,7 +136,7 @@ impl Parts {
     }
 
     fn outfit(&self, life: &Arc<Life>, clock: &Arc<dyn Clock>) -> Outfit {
-        let line: Arc<dyn Transport> = Arc::<Line>::new(self.network.line(life));
+        let line: Arc<dyn Transport> = Arc::new(Line::new(&self.network, life));
         let environment = self.environment.clone();
         let secrets: Arc<dyn Secrets> = Arc::new(References::new(
             Box::new(move |name| environment.get(name).cloned()),

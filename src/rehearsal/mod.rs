@@ -6,6 +6,7 @@
 //! | `text` | a scenario's manifests |
 //! | [`profile`] | named mixtures of faults |
 //! | `network` | what happens to requests and answers on their way |
+//! | `line` | how one process waits for answers |
 //! | `witness` | wrappers that see every order, read and record |
 //! | `monitor` | what is known of the run, from the world's side and from the durable image; it asks every invariant at every happening |
 //! | [`invariant`] | I1 to I17, each by itself |
@@ -16,6 +17,8 @@
 //! | [`soak`] | many runs, and their report |
 //! | [`reference`] | a run written down: its points, its jobs, its phones in the end |
 //! | [`plans`] | one fault at one point of a reference run, and what must be the same as without it |
+//! | `waste` | calls that gained nothing |
+//! | `listen` | what is logged, searched for secrets |
 //! | `storm` | what goes wrong at moments of its own |
 //!
 //! Invariants: a run depends on its scenario only, so one seed gives one trace; what is judged comes from the world and from the durable image, never from
@@ -23,6 +26,8 @@
 
 pub mod invariant;
 mod life;
+mod line;
+mod listen;
 mod monitor;
 mod network;
 pub mod plans;
@@ -35,6 +40,7 @@ pub mod soak;
 mod storm;
 mod text;
 mod truth;
+mod waste;
 mod witness;
 
 pub use monitor::{Account, Happening, View};

@@ -6,6 +6,7 @@
 use super::invariant::{Check, Invariant, Violation, checks};
 use super::reference::Log;
 use super::truth::Truth;
+use super::waste::Waste;
 use crate::controller::core::AccountSetup;
 use crate::model::capability::{Capabilities, ReadMethod};
 use crate::model::fleet::{AccountLimits, Fleet};
@@ -49,6 +50,8 @@ pub enum Happening<'a> {
     },
     /// A request leaves.
     Leaves(u64),
+    /// The client has the answer to a request, or has given it up.
+    Answered(u64),
     /// A request arrived for the last time, or can no longer arrive.
     Settled(u64),
     /// A read was answered, and told of these phones.
@@ -122,10 +125,14 @@ pub struct Request {
     pub effect: Effect,
     /// The operation it carries out.
     pub operation: Option<OperationId>,
+    /// When the client had its answer, or gave it up.
+    pub answered: Option<Timestamp>,
     /// It can still arrive.
     pub under_way: bool,
     /// It belongs to an order.
     pub order: bool,
+    /// It counts against the account's limits, not against those of another service beside it.
+    pub counted: bool,
 }
 
 /// A job of the client.
@@ -261,6 +268,16 @@ impl View {
         self.truth.as_ref()?.holds(phone, attribute, wish)
     }
 
+    /// Whether a vendor's id stands for this job of the world on this phone. Without a world: whether the number is one of the id's parts.
+    pub(super) fn names(&self, key: &PhoneKey, id: &str, number: u64) -> bool {
+        if let Some(truth) = &self.truth {
+            return truth.job_named(key, id) == Some(number);
+        }
+        let number = number.to_string();
+        id.split(|c: char| !c.is_ascii_digit())
+            .any(|part| part.trim_start_matches('0') == number)
+    }
+
     /// The operation whose durable intent this order carries out.
     pub(super) fn operation_of(&self, account: &AccountName, order: &Order) -> Option<OperationId> {
         let identity = &self.accounts.get(account)?.identity;
@@ -286,6 +303,11 @@ impl View {
         match happening {
             Happening::Durable(records) => return self.take_records(records),
             Happening::World { account, fact, by } => self.take_fact(account, fact, *by),
+            Happening::Answered(request) => {
+                if let Some(request) = self.requests.get_mut(request) {
+                    request.answered = Some(self.now);
+                }
+            }
             Happening::Settled(request) => {
                 if let Some(request) = self.requests.get_mut(request) {
                     request.under_way = false;
@@ -422,7 +444,7 @@ pub(super) struct Monitor {
     forgot: Timestamp,
     /// What plans need, where it is wanted.
     pub(super) log: Option<Log>,
-    /// Whether what is acknowledged was durable before.
+    pub(super) waste: Waste,
     pub(super) counts: Counts,
 }
 
@@ -433,6 +455,8 @@ pub(super) struct Counts {
     pub(super) jobs: u64,
     pub(super) mutations: u64,
     pub(super) records: u64,
+    /// Orders that were refused for every phone.
+    pub(super) refused: u64,
 }
 
 /// More violations than this are not kept.
@@ -447,6 +471,7 @@ impl Monitor {
             trace: FxHasher::default(),
             forgot: Timestamp::default(),
             log: None,
+            waste: Waste::default(),
             counts: Counts::default(),
         }
     }
@@ -454,20 +479,14 @@ impl Monitor {
     /// Takes a happening in, at this moment.
     pub(super) fn happen(&mut self, at: Timestamp, happening: &Happening<'_>) {
         self.view.now = self.view.now.max(at);
-        tracing::trace!(world = %at, ?happening, "Happening");
+        tracing::debug!(world = %at, ?happening, "Happening");
         if let Err(problem) = self.view.take(happening) {
             self.violate(Invariant::Journal, problem);
         }
         if let (Some(log), Happening::World { account, fact, by }) = (&mut self.log, happening) {
             log.fact(account, fact, *by, &self.view);
         }
-        if let Happening::World {
-            fact: Fact::Accepted { .. },
-            ..
-        } = happening
-        {
-            self.counts.jobs += 1;
-        }
+        self.tally(happening);
         let mut found: Vec<(Invariant, String)> = Vec::new();
         for check in &mut self.checks {
             let of = check.invariant();
@@ -488,7 +507,7 @@ impl Monitor {
     pub(super) fn leaves(&mut self, request: Request) -> u64 {
         self.counts.requests += 1;
         let number = self.counts.requests;
-        tracing::trace!(number, ?request, "Request");
+        tracing::debug!(number, ?request, "Request");
         let (left, operation) = (request.left, request.operation);
         if request.effect == Effect::Mutation {
             self.counts.mutations += 1;

@@ -1,21 +1,22 @@
 //! What happens to requests and answers on their way.
 //!
 //! Invariants: the network outlives the client: what has left arrives, late or twice if so be it, whether or not anybody still waits; what happens in the
-//! worlds is told to the monitor in the order of time; a dead process sends nothing. Not here: what vendors answer (`sim`), who sends what (`witness`).
+//! worlds is told to the monitor in the order of time; a dead process sends nothing. Not here: what vendors answer (`sim`), who
+//! sends what (`witness`), how a client waits (`line`).
 
 use super::monitor::{Happening, Monitor, Request};
 use super::profile::Disturbances;
 use super::scenario::{BEGINNING, Mischief, Point, Scenario};
-use crate::model::id::{AccountName, OperationId};
+use crate::model::id::{AccountName, JobId, OperationId, PhoneId};
 use crate::model::stamp::Timestamp;
+use crate::provider::JobReport;
 use crate::sim::faults::Kind;
 use crate::sim::witness::Fact;
 use crate::sim::{Handled, Outcome, Simulator};
 use crate::time::clock::{Clock, TokioClock};
 use crate::time::delay::hash;
-use crate::transport::{Response, Transport, TransportError};
+use crate::transport::Effect;
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -24,6 +25,8 @@ use tokio::sync::Notify;
 
 /// Requests arrive this late at most: a request's life is a minute.
 const LATEST: u64 = 55_000;
+/// Calls that store something at the vendor, touch no phone, and come before the one that does.
+const PREPARING: [&str; 1] = ["zos/CreateCommand"];
 /// Copies arrive this late at most.
 const LATEST_COPY: u64 = 50_000;
 
@@ -90,6 +93,8 @@ struct Inner {
     errand: Mutex<Option<Errand>>,
     /// When the request arrived whose answer was handed to the client last.
     arrived: Mutex<Timestamp>,
+    /// Jobs that read, and when they were started: they outlive the edition that started them.
+    reading: Mutex<BTreeMap<(AccountName, JobId, PhoneId), Timestamp>>,
 }
 
 /// What is under way, and what goes wrong.
@@ -116,18 +121,27 @@ struct Delivery {
 }
 
 /// Where the answer is put.
-type Slot = Arc<Mutex<Option<Handled>>>;
+pub(super) type Slot = Arc<Mutex<Option<Handled>>>;
 
 /// What became of a request that the client sent.
-enum Passage {
+pub(super) enum Passage {
     /// The process was dead, or died of it.
     Dead,
     /// The connection is refused.
     Refused,
     /// It is lost.
     Lost,
-    /// It is under way until this moment; the process dies when the answer is there.
-    Sent(Slot, Timestamp, bool),
+    /// It is under way.
+    Sent(Sent),
+}
+
+/// A request that is under way.
+pub(super) struct Sent {
+    number: u64,
+    pub(super) slot: Slot,
+    pub(super) arrives: Timestamp,
+    /// The process dies when the answer is there.
+    pub(super) fatal: bool,
 }
 
 impl Network {
@@ -144,9 +158,10 @@ impl Network {
                 Point::Request(number) => Some((*number, *mischief)),
                 Point::Write(_) | Point::Wait(_) => None,
             });
-        let hosts = worlds
-            .keys()
-            .map(|name| (super::text::host(name.as_str()), name.clone()));
+        let hosts = worlds.keys().flat_map(|name| {
+            let hosts = [super::text::host, super::text::login_host];
+            hosts.map(|host| (host(name.as_str()), name.clone()))
+        });
         let wire = Wire {
             hosts: hosts.collect(),
             worlds: worlds.clone(),
@@ -165,6 +180,7 @@ impl Network {
                 clock,
                 errand: Mutex::new(None),
                 arrived: Mutex::new(BEGINNING),
+                reading: Mutex::default(),
             }),
         }
     }
@@ -221,12 +237,33 @@ impl Network {
         *lock(&self.inner.arrived)
     }
 
-    /// A way onto this network for one process.
-    pub(super) fn line(&self, life: &Arc<Life>) -> Line {
-        Line {
-            network: self.clone(),
-            life: Arc::clone(life),
-        }
+    /// A job that reads was started.
+    pub(super) fn reads_by(
+        &self,
+        account: &AccountName,
+        job: JobId,
+        phone: PhoneId,
+        made: Timestamp,
+    ) {
+        lock(&self.inner.reading).insert((account.clone(), job, phone), made);
+    }
+
+    /// When the job that is over was started, if it is one that reads.
+    pub(super) fn read_by(&self, account: &AccountName, report: &JobReport) -> Option<Timestamp> {
+        let key = (account.clone(), report.job.clone(), report.phone.clone());
+        lock(&self.inner.reading).remove(&key)
+    }
+
+    /// Another process begins: what an earlier one started to read, nobody asks about any more.
+    pub(super) fn starts_anew(&self) {
+        lock(&self.inner.reading).clear();
+    }
+
+    /// The client has the answer to a request, or gives it up.
+    pub(super) fn answered(&self, sent: &Sent) {
+        *lock(&self.inner.arrived) = sent.arrives;
+        let answered = Happening::Answered(sent.number);
+        self.monitor().happen(self.now(), &answered);
     }
 
     /// Tells the monitor what happened in a world until now.
@@ -286,7 +323,7 @@ impl Network {
     }
 
     /// A request leaves, unless something is in its way.
-    fn leave(&self, request: &crate::transport::Request, life: &Life) -> Passage {
+    pub(super) fn leave(&self, request: &crate::transport::Request, life: &Life) -> Passage {
         let now = self.now();
         let mut wire = lock(&self.inner.wire);
         self.arrive(&mut wire, now);
@@ -310,11 +347,20 @@ impl Network {
             return Passage::Dead;
         }
         let errand = *lock(&self.inner.errand);
+        let effect = match wire.worlds.get(&account) {
+            Some(world) if PREPARING.contains(&world.call(&request.http).0) => Effect::Read,
+            Some(_) | None => request.effect,
+        };
         let number = self.monitor().leaves(Request {
             account: account.clone(),
             left: now,
-            effect: request.effect,
+            effect,
             operation: errand.and_then(|errand| errand.operation),
+            answered: None,
+            counted: wire
+                .worlds
+                .get(&account)
+                .is_some_and(|world| world.is_counted(&request.http)),
             under_way: true,
             order: errand.is_some_and(|errand| errand.order),
         });
@@ -339,7 +385,12 @@ impl Network {
             life.die();
             return Passage::Dead;
         }
-        Passage::Sent(slot, arrives, has(Mischief::CrashOnAnswer))
+        Passage::Sent(Sent {
+            number,
+            slot,
+            arrives,
+            fatal: has(Mischief::CrashOnAnswer),
+        })
     }
 
     fn trace(&self, now: Timestamp, request: &crate::transport::Request) {
@@ -492,93 +543,4 @@ pub(super) fn chance(rate: f64, purpose: &str, number: u64, seed: u64) -> bool {
     }
     let drawn = u32::try_from(hash(purpose, number, seed) >> 32).unwrap_or(u32::MAX);
     f64::from(drawn) / f64::from(u32::MAX) < rate
-}
-
-/// One process's way onto the network.
-pub(super) struct Line {
-    network: Network,
-    life: Arc<Life>,
-}
-
-impl Transport for Line {
-    fn send(
-        &self,
-        request: crate::transport::Request,
-    ) -> BoxFuture<'_, Result<Response, TransportError>> {
-        Box::pin(async move {
-            if self.life.is_dead() {
-                return std::future::pending().await;
-            }
-            let deadline = request.deadline;
-            match self.network.leave(&request, &self.life) {
-                Passage::Dead => std::future::pending().await,
-                Passage::Refused => {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                    Err(refused(&request))
-                }
-                Passage::Lost => {
-                    tokio::time::sleep(deadline).await;
-                    Err(TransportError::Timeout(deadline))
-                }
-                Passage::Sent(slot, arrives, fatal) => {
-                    let answer = self.wait(&request, &slot, arrives).await;
-                    *lock(&self.network.inner.arrived) = arrives;
-                    if fatal {
-                        self.network.count("crash on an answer");
-                        self.life.die();
-                        return std::future::pending().await;
-                    }
-                    answer
-                }
-            }
-        })
-    }
-}
-
-impl Line {
-    async fn wait(
-        &self,
-        request: &crate::transport::Request,
-        slot: &Slot,
-        arrives: Timestamp,
-    ) -> Result<Response, TransportError> {
-        let deadline = request.deadline;
-        let way = arrives.since(self.network.now());
-        if way >= deadline {
-            tokio::time::sleep(deadline).await;
-            return Err(TransportError::Timeout(deadline));
-        }
-        if !way.is_zero() {
-            tokio::time::sleep(way).await;
-            self.network.pump();
-        }
-        let Some(Handled { delay, outcome }) = lock(slot).take() else {
-            return Err(TransportError::Broken("nothing came back".into()));
-        };
-        tokio::time::sleep(delay.min(deadline - way)).await;
-        if delay >= deadline - way {
-            return match outcome {
-                Outcome::Refused => Err(refused(request)),
-                Outcome::Answer(_) | Outcome::Lost | Outcome::Endless => {
-                    Err(TransportError::Timeout(deadline))
-                }
-            };
-        }
-        match outcome {
-            Outcome::Answer(answer) if answer.body().len() > request.max_body => {
-                Err(TransportError::TooLarge(request.max_body))
-            }
-            Outcome::Answer(answer) => Ok(answer),
-            Outcome::Refused => Err(refused(request)),
-            Outcome::Endless => Err(TransportError::TooLarge(request.max_body)),
-            Outcome::Lost => Err(TransportError::Broken("connection reset by peer".into())),
-        }
-    }
-}
-
-fn refused(request: &crate::transport::Request) -> TransportError {
-    TransportError::Connect {
-        endpoint: request.http.uri().host().unwrap_or_default().to_owned(),
-        source: "connection refused".into(),
-    }
 }

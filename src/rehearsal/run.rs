@@ -3,10 +3,14 @@
 //! Invariants: a run has a thread and a runtime of its own, whose clock stands still while anybody works; its outcome follows from scenario and seams.
 //! Not here: single processes (`life`), how it is judged (`judge`, `invariant`).
 
+mod apart;
 mod judge;
+
+pub use apart::apart;
 
 use super::invariant::{Invariant, Violation};
 use super::life::{Parts, Process, Stillborn, chain};
+use super::listen::listening;
 use super::monitor::{Happening, Monitor};
 use super::network::Network;
 use super::reference::Log;
@@ -73,11 +77,29 @@ pub struct Outcome {
     pub costly: u64,
     /// Points, jobs and phones, where the scenario asks for them.
     pub log: Option<Log>,
+    /// Calls that gained nothing: refused for pace, orders refused as a whole, reads of what was fresh.
+    pub wasted: u64,
+    /// Lines that were logged, where somebody listened.
+    pub logged: u64,
 }
 
 /// Runs a scenario.
 pub fn run(scenario: &Scenario) -> Outcome {
     run_with(scenario, &Seams::default())
+}
+
+/// Runs a scenario and listens to all that is logged meanwhile: I17 holds for the log too.
+pub fn run_listening(scenario: &Scenario) -> Outcome {
+    let secrets = text::secrets(scenario);
+    let (mut outcome, heard) = listening(&secrets, || run(scenario));
+    outcome.logged = heard.lines;
+    if let Some(line) = heard.secret {
+        let mut monitor = Monitor::new(scenario.settings.clone());
+        monitor.view.canaries = secrets;
+        monitor.happen(BEGINNING, &Happening::Text("the log", &line));
+        outcome.violations.append(&mut monitor.violations);
+    }
+    outcome
 }
 
 /// Runs a scenario with planted bugs.
@@ -161,14 +183,14 @@ impl Run {
                 phones: plan.phones,
                 seed: scenario.seed,
                 faults: scenario.profile.vendor.clone(),
-                rate_per_second: 20,
-                rate_per_minute: 600,
+                rate_per_second: text::PER_SECOND,
+                rate_per_minute: text::PER_MINUTE,
                 ..Spec::of(plan.provider)
             };
             let world = watched(spec, scenario.record);
-            for (credential, secret) in world.keys() {
+            for (credential, value) in text::access(&scenario, plan) {
                 let variable = text::variable(plan.name, credential);
-                environment.insert(variable, (*secret).to_owned());
+                environment.insert(variable, value.to_owned());
             }
             let phones = world.phones();
             excluded.push(phones.into_iter().skip(3).step_by(4).collect());
@@ -176,12 +198,8 @@ impl Run {
         }
         environment.insert("PROXY_PASSWORD".to_owned(), text::PROXY_PASSWORD.to_owned());
         let mut monitor = Monitor::new(scenario.settings.clone());
-        monitor.view.canaries = environment
-            .iter()
-            .filter(|(name, _)| !name.ends_with("ACCESSKEY"))
-            .map(|(_, secret)| secret.clone())
-            .collect();
         monitor.log = scenario.record.then(Log::default);
+        monitor.view.canaries = text::secrets(&scenario);
         monitor.view.truth = Some(Truth {
             worlds: worlds.clone(),
         });
@@ -230,11 +248,14 @@ impl Run {
     async fn whole(&mut self) {
         let storm = BEGINNING.after(self.scenario.span());
         self.storm(storm).await;
+        self.show();
         self.calm();
         self.settle().await;
         self.judge();
+        self.show();
         self.quiet().await;
         self.stop().await;
+        self.judge_calls();
         self.read_everything();
     }
 

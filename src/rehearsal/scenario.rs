@@ -26,6 +26,34 @@ pub struct AccountPlan {
     pub phones: u32,
 }
 
+/// The accounts of a run of this seed: often one provider, sometimes two, sometimes all of them, and so many phones in all.
+///
+/// # Guarantees
+/// Over many seeds each provider is met equally often; every account has four phones at least, one of them unmanaged.
+pub fn cast(seed: u64, providers: &[ProviderKind], phones: u32) -> Vec<AccountPlan> {
+    let count = u64::try_from(providers.len()).unwrap_or(1).max(1);
+    let together = match hash("how many providers", 0, seed) % 8 {
+        0..=4 => 1,
+        5..=6 => 2,
+        _ => count,
+    };
+    let together = usize::try_from(together.min(count)).unwrap_or(1);
+    let first = usize::try_from(hash("which providers", 0, seed) % count).unwrap_or(0);
+    let between = usize::try_from(1 + hash("and which", 0, seed) % (count - 1).max(1)).unwrap_or(1);
+    let each = phones / u32::try_from(together).unwrap_or(1);
+    (0..together)
+        .filter_map(|number| {
+            let step = if together == 2 { between } else { 1 };
+            let provider = *providers.get((first + number * step) % providers.len())?;
+            Some(AccountPlan {
+                name: provider.as_str(),
+                provider,
+                phones: each.max(4),
+            })
+        })
+        .collect()
+}
+
 /// One run.
 #[derive(Clone, Debug)]
 pub struct Scenario {
@@ -229,5 +257,36 @@ impl fmt::Display for Scenario {
             write!(f, ", {mischief:?} at {point:?}")?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn every_provider_is_met_alone_with_another_and_with_all() {
+        let mut met: BTreeMap<(ProviderKind, usize), u32> = BTreeMap::new();
+        for seed in 0..2_000 {
+            let accounts = cast(seed, &ProviderKind::ALL, 100);
+            let mut providers: Vec<ProviderKind> =
+                accounts.iter().map(|account| account.provider).collect();
+            providers.dedup();
+            assert_eq!(providers.len(), accounts.len(), "seed {seed}: {accounts:?}");
+            let phones: u32 = accounts.iter().map(|account| account.phones).sum();
+            assert!((96..=100).contains(&phones), "seed {seed}: {phones}");
+            for provider in providers {
+                *met.entry((provider, accounts.len())).or_default() += 1;
+            }
+        }
+        for provider in ProviderKind::ALL {
+            for (together, least) in [(1, 150), (2, 100), (6, 150)] {
+                let times = met.get(&(provider, together)).copied().unwrap_or(0);
+                assert!(times >= least, "{provider}, {together} together: {times}");
+            }
+        }
+        let one = cast(3, &[ProviderKind::Zenlayer], 10);
+        assert_eq!((one.len(), one[0].phones), (1, 10));
     }
 }

@@ -4,25 +4,45 @@
 //! printing (`cli::soak`).
 
 use super::invariant::Violation;
-use super::run::{Outcome, run};
-use super::scenario::Scenario;
+use super::run::{Outcome, apart, run, run_listening};
+use super::scenario::{Scenario, cast};
+use crate::model::fleet::ProviderKind;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+/// In one of so many runs all that is logged is searched for secrets.
+const LISTENED: u64 = 20;
+/// For one of so many seeds two more runs tell how far failing phones delay others.
+const PAIRED: u64 = 10;
+
 /// What is run.
 #[derive(Clone, Debug)]
 pub struct Plan {
-    /// The scenario of every seed.
+    /// The scenario of every seed, but for its accounts.
     pub scenario: Scenario,
+    /// The providers that accounts are drawn from.
+    pub providers: Vec<ProviderKind>,
+    /// Phones of a run.
+    pub phones: u32,
     /// The first seed.
     pub first: u64,
     /// How many.
     pub seeds: u64,
     /// Runs at a time.
     pub threads: usize,
+}
+
+impl Plan {
+    /// The scenario of this seed.
+    pub fn scenario_of(&self, seed: u64) -> Scenario {
+        Scenario {
+            accounts: cast(seed, &self.providers, self.phones),
+            ..self.scenario.with_seed(seed)
+        }
+    }
 }
 
 /// What came of it. Times are hours of the simulated worlds.
@@ -51,6 +71,14 @@ pub struct Report {
     pub calmed_seconds: u64,
     /// Faults that happened, by kind.
     pub faults: BTreeMap<String, u64>,
+    /// Calls that gained nothing, of all; judged where nothing goes wrong.
+    pub wasted: u64,
+    /// Lines of the log that were searched for secrets, in the runs in which somebody listened.
+    pub logged: u64,
+    /// Pairs of runs without and with failing phones.
+    pub pairs: u64,
+    /// The most that failing phones delayed healthy ones, in percent.
+    pub delayed_percent: u64,
     /// What did not hold.
     pub violations: Vec<Found>,
 }
@@ -80,11 +108,28 @@ impl Report {
         self.stops += outcome.stops;
         self.records += outcome.records;
         self.waiting += outcome.waiting;
+        self.wasted += outcome.wasted;
+        self.logged += outcome.logged;
         self.calmed_seconds = self.calmed_seconds.max(outcome.calmed.as_secs());
         for (kind, count) in outcome.faults {
             *self.faults.entry(kind).or_default() += count;
         }
-        let found = outcome.violations.into_iter().map(|violation| Found {
+        self.find(scenario, outcome.violations);
+    }
+
+    /// Adds a pair of runs without and with failing phones.
+    pub fn add_pair(&mut self, scenario: &Scenario, pair: (Duration, Duration, Vec<Violation>)) {
+        let (alone, beside, violations) = pair;
+        let later = beside.saturating_sub(alone).as_millis() * 100 / alone.as_millis().max(1);
+        self.pairs += 1;
+        self.delayed_percent = self
+            .delayed_percent
+            .max(u64::try_from(later).unwrap_or(u64::MAX));
+        self.find(scenario, violations);
+    }
+
+    fn find(&mut self, scenario: &Scenario, violations: Vec<Violation>) {
+        let found = violations.into_iter().map(|violation| Found {
             seed: scenario.seed,
             scenario: scenario.to_string(),
             violation,
@@ -109,10 +154,17 @@ pub fn soak(plan: &Plan, told: &(dyn Fn(u64, &Outcome) + Sync)) -> Report {
                     if number >= plan.seeds {
                         break;
                     }
-                    let scenario = plan.scenario.with_seed(plan.first + number);
-                    let outcome = run(&scenario);
+                    let scenario = plan.scenario_of(plan.first + number);
+                    let outcome = match scenario.seed.is_multiple_of(LISTENED) {
+                        true => run_listening(&scenario),
+                        false => run(&scenario),
+                    };
                     told(over.fetch_add(1, Ordering::Relaxed) + 1, &outcome);
                     super::network::lock(&report).add(&scenario, outcome);
+                    if scenario.seed.is_multiple_of(PAIRED) {
+                        let pair = apart(&scenario);
+                        super::network::lock(&report).add_pair(&scenario, pair);
+                    }
                 }
             });
         }

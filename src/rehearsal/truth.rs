@@ -44,14 +44,50 @@ fn phone_holds(phone: &Phone, attribute: &Attribute, wish: &Wish) -> Option<bool
             ImageTarget::Version(version) => phone.image.version == *version,
         },
         (Attribute::Proxy, Value::Proxy(proxy)) => match (&**proxy, phone.proxy.as_deref()) {
-            (Proxy::Direct, None) => true,
             (Proxy::Via(wanted), Some(set)) => set.host == wanted.host && set.port == wanted.port,
-            (Proxy::Direct, Some(_)) | (Proxy::Via(_), None) => false,
+            (Proxy::Direct, Some(_)) => false,
+            (wanted, None) => by_setting(phone, wanted),
         },
+        (Attribute::Location, Value::Location(wanted)) => {
+            phone.location.as_deref().is_some_and(|set| {
+                at(set.latitude, &wanted.latitude) && at(set.longitude, &wanted.longitude)
+            })
+        }
+        (Attribute::Bandwidth, Value::Bandwidth(wanted)) => {
+            let (up, down) = phone
+                .bandwidth
+                .as_deref()
+                .map_or((0.0, 0.0), |set| (set.up, set.down));
+            (up, down) == (f64::from(wanted.up_mbps), f64::from(wanted.down_mbps))
+        }
         (Attribute::Adb, Value::Flag(on)) => phone.adb == *on,
         (Attribute::App(package), Value::App(app)) => app_holds(phone, package.as_str(), app),
         _ => return None,
     })
+}
+
+impl Truth {
+    /// The number of the job that the vendor's id stands for on this phone.
+    pub(super) fn job_named(&self, key: &PhoneKey, id: &str) -> Option<u64> {
+        let world = self.worlds.get(&key.account)?;
+        world.job_named(id, key.phone.as_str())
+    }
+}
+
+/// Where the vendor has no proxy of its own for a phone, Android's setting is it.
+fn by_setting(phone: &Phone, wanted: &Proxy) -> bool {
+    let set = phone.setting("global/http_proxy");
+    let set = set.as_deref().filter(|set| !matches!(*set, "" | ":0"));
+    match wanted {
+        Proxy::Direct => set.is_none(),
+        Proxy::Via(wanted) => set == Some(&*format!("{}:{}", wanted.host, wanted.port)),
+    }
+}
+
+fn at(set: f64, wanted: &str) -> bool {
+    wanted
+        .parse()
+        .is_ok_and(|wanted: f64| (wanted - set).abs() < 1e-6)
 }
 
 fn app_holds(phone: &Phone, package: &str, wish: &AppWish) -> bool {

@@ -7,7 +7,7 @@ use super::network::{Errand, Life, Network, chance, lock};
 use super::scenario::{Mischief, Point, Scenario};
 use crate::journal::{Journal, JournalError};
 use crate::model::capability::Capabilities;
-use crate::model::id::{AccountName, JobId, PhoneId};
+use crate::model::id::{AccountName, PhoneId};
 use crate::model::observed::{Observation, PhoneReading, ReadKind};
 use crate::model::record::{Ledger, Record};
 use crate::model::stamp::Timestamp;
@@ -18,7 +18,6 @@ use crate::provider::{
 use crate::time::clock::{Clock, TokioClock};
 use crate::time::delay::hash;
 use futures_util::future::BoxFuture;
-use std::collections::BTreeMap;
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -28,8 +27,6 @@ pub(super) struct WatchedProvider {
     inner: Arc<dyn Provider>,
     account: AccountName,
     network: Network,
-    /// Reading jobs that were started, and when.
-    reading: Mutex<BTreeMap<(JobId, PhoneId), Timestamp>>,
 }
 
 impl WatchedProvider {
@@ -38,7 +35,6 @@ impl WatchedProvider {
             inner,
             account,
             network,
-            reading: Mutex::default(),
         }
     }
 
@@ -54,6 +50,11 @@ impl WatchedProvider {
             self.network.on_errand(None);
             polled
         }))
+    }
+
+    fn tell_asked(&self, request: &ReadRequest) {
+        let now = self.network.now();
+        self.network.monitor().asks(&self.account, request, now);
     }
 
     fn tell_read(&self, kind: ReadKind, phones: &[PhoneId], made: Timestamp) {
@@ -83,6 +84,7 @@ impl Provider for WatchedProvider {
         request: &'a ReadRequest,
     ) -> BoxFuture<'a, Result<Observation, CallError>> {
         Box::pin(async move {
+            self.tell_asked(request);
             let result = self.escort(ON_OUR_OWN, self.inner.read(request)).await;
             let made = self.network.arrived();
             if let Ok(observation) = &result {
@@ -102,15 +104,16 @@ impl Provider for WatchedProvider {
         request: &'a ReadRequest,
     ) -> BoxFuture<'a, Result<Submission, CallError>> {
         Box::pin(async move {
+            self.tell_asked(request);
             let result = self
                 .escort(ON_OUR_OWN, self.inner.start_read(request))
                 .await;
             let made = self.network.arrived();
             if let Ok(submission) = &result {
-                let mut reading = lock(&self.reading);
                 for (phone, row) in &submission.rows {
                     if let RowOutcome::Job(job) = row {
-                        reading.insert((job.clone(), phone.clone()), made);
+                        self.network
+                            .reads_by(&self.account, job.clone(), phone.clone(), made);
                     }
                 }
             }
@@ -151,7 +154,7 @@ impl Provider for WatchedProvider {
                 if report.state == JobState::Open {
                     continue;
                 }
-                let made = lock(&self.reading).remove(&(report.job.clone(), report.phone.clone()));
+                let made = self.network.read_by(&self.account, report);
                 if let (Some(made), JobState::Succeeded(_)) = (made, &report.state) {
                     self.tell_read(ReadKind::Shell, std::slice::from_ref(&report.phone), made);
                 }

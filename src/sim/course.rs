@@ -165,7 +165,7 @@ impl World {
             };
         }
         let id = self.first_job + wide(self.jobs.len());
-        let fate = self.draw(id, work);
+        let fate = self.draw(id, index, work);
         self.jobs.push_back(Job {
             phone: index,
             work: Arc::clone(work),
@@ -221,7 +221,7 @@ impl World {
     /// Does work at once, as calls do that answer their end; the job, and whether it went well.
     pub(super) fn at_once(&mut self, index: u32, work: &Arc<Work>) -> (u64, bool) {
         let id = self.first_job + wide(self.jobs.len());
-        let drawn = self.draw(id, work);
+        let drawn = self.draw(id, index, work);
         let fate = match drawn {
             Fate::Hangs { .. } => Fate::Honest,
             Fate::Honest | Fate::Fails | Fate::NoEffect => drawn,
@@ -263,8 +263,8 @@ impl World {
         (id, good)
     }
 
-    fn draw(&mut self, id: u64, work: &Work) -> Fate {
-        if self.fault(Kind::Fail, id) {
+    fn draw(&mut self, id: u64, index: u32, work: &Work) -> Fate {
+        if self.fault(Kind::Fail, id) || self.broken.contains(&index) {
             Fate::Fails
         } else if self.fault(Kind::Hang, id) {
             Fate::Hangs {

@@ -192,6 +192,19 @@ impl Simulator {
         ((surface.call_name)(request), mutates)
     }
 
+    /// Whether a request counts against the limits of the account, not against those of another service beside it.
+    pub fn is_counted(&self, request: &http::Request<Bytes>) -> bool {
+        (surface::of(self.lock().spec.provider).class)(request).is_some()
+    }
+
+    /// The number of the job on a phone that this stands for: ids of the vendor's, joined by `/`, of which the last that names a job counts.
+    pub fn job_named(&self, ids: &str, phone: &str) -> Option<u64> {
+        let world = self.lock();
+        let index = world.found(phone).unwrap_or(u32::MAX);
+        let named = surface::of(world.spec.provider).job_named;
+        ids.rsplit('/').find_map(|id| named(&world, id, index))
+    }
+
     /// A transport that calls this simulator directly.
     pub fn transport(&self, clock: Arc<dyn Clock>) -> InProcess {
         InProcess::new(self.clone(), clock)

@@ -36,6 +36,8 @@ pub(super) struct Surface {
     pub(super) call_name: fn(&Request) -> &'static str,
     /// What a call is counted as; `None`: unknown, or another service's, whose limits are its own.
     pub(super) class: fn(&Request) -> Option<Class>,
+    /// The number of the job that one of the vendor's ids (of a job, or of what one call started) stands for on a phone.
+    pub(super) job_named: fn(&World, &str, u32) -> Option<u64>,
     /// Answers a request that has arrived, and does what it asks.
     pub(super) answer: fn(&mut World, &Request) -> Response,
     /// The answer to one call too many.

@@ -18,7 +18,7 @@ use crate::model::stamp::Timestamp;
 use crate::time::delay::hash;
 use rustc_hash::FxHashMap;
 use smol_str::{SmolStr, format_smolstr};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +69,8 @@ pub struct World {
     rolled: u64,
     /// Phones' states are remembered although no read is stale by chance.
     remembers: bool,
+    /// Phones on which every job fails.
+    pub(super) broken: BTreeSet<u32>,
 }
 
 impl World {
@@ -102,6 +104,7 @@ impl World {
             forced: Vec::new(),
             rolled: 0,
             remembers: false,
+            broken: BTreeSet::new(),
             spec,
         };
         for number in 0..world.spec.phones {
@@ -165,6 +168,14 @@ impl World {
     /// The phone's place, if it is in the account.
     pub(super) fn find(&self, id: &str) -> Option<u32> {
         self.index.get(id).copied()
+    }
+
+    /// The same, if it ever was in the account under this code.
+    pub(super) fn found(&self, id: &str) -> Option<u32> {
+        self.find(id).or_else(|| {
+            let place = self.phones.iter().position(|phone| phone.id == id)?;
+            u32::try_from(place).ok()
+        })
     }
 
     pub(super) fn at(&self, index: u32) -> &Phone {
@@ -298,6 +309,11 @@ impl World {
             self.at_mut(index).status = phone::RUNNING;
             self.wake(index);
         }
+    }
+
+    /// From now on every job on the phone fails.
+    pub fn break_phone(&mut self, id: &str) {
+        self.broken.extend(self.find(id));
     }
 
     /// The phone gets this status; a job that waits begins when it is 10.

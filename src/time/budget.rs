@@ -22,6 +22,8 @@ pub struct Budget {
     windows: Vec<Window>,
     /// Moments of calls, the oldest first, as long as the longest window.
     calls: VecDeque<Timestamp>,
+    /// Calls that were let through and leave at a moment that is not known before they are answered.
+    open: u32,
     /// Nothing before this moment (the vendor throttled).
     closed_until: Timestamp,
     /// Share of the documented pace in use, in 1/256.
@@ -38,10 +40,16 @@ impl Budget {
         Self {
             windows,
             calls: VecDeque::new(),
+            open: 0,
             closed_until: Timestamp::default(),
             share: FULL,
             raised_at: Timestamp::default(),
         }
+    }
+
+    /// From now on these windows hold; calls that were made stay counted.
+    pub fn limit(&mut self, windows: Vec<Window>) {
+        self.windows = windows;
     }
 
     /// Takes one call out of the budget, if it allows one now.
@@ -58,6 +66,22 @@ impl Budget {
         true
     }
 
+    /// Takes so many calls out of the budget, if it allows them all now, that may leave at any moment until [`Budget::close`]: they wait for something that
+    /// is asked first, and count in every window until then.
+    pub fn open(&mut self, calls: u32, now: Timestamp) -> bool {
+        if self.next_free_for(calls, now) > now {
+            return false;
+        }
+        self.open += calls;
+        true
+    }
+
+    /// So many calls that were open have left, now at the latest.
+    pub fn close(&mut self, calls: u32, now: Timestamp) {
+        self.open = self.open.saturating_sub(calls);
+        self.calls.extend((0..calls).map(|_| now));
+    }
+
     /// Counts `calls` that were made at `at` by an earlier process.
     pub fn used(&mut self, at: Timestamp, calls: u32) {
         for _ in 0..calls {
@@ -71,7 +95,8 @@ impl Budget {
         self.next_free_for(1, now)
     }
 
-    /// The moment from which so many more calls are allowed at once. A limit below that number lets them through when nothing else is in its window.
+    /// The moment from which so many more calls are allowed at once; the end of time where an open call must be closed before. A limit below that number
+    /// lets them through when nothing else is in its window.
     pub fn next_free_for(&mut self, calls: u32, now: Timestamp) -> Timestamp {
         let more = usize::try_from(calls).unwrap_or(usize::MAX).max(1);
         self.forget(now);
@@ -82,7 +107,12 @@ impl Budget {
                 (u64::from(window.calls) * u64::from(self.share) / u64::from(FULL)).max(1),
             )
             .unwrap_or(1);
-            let before = allowed.saturating_sub(more) + 1;
+            let open = usize::try_from(self.open).unwrap_or(usize::MAX);
+            let left = allowed.saturating_sub(open);
+            if open > 0 && left < more {
+                return Timestamp(i64::MAX);
+            }
+            let before = left.saturating_sub(more) + 1;
             if let Some(index) = self.calls.len().checked_sub(before) {
                 free = free.max(Timestamp(self.calls[index].0 + millis(window.length) + 1));
             }
@@ -132,5 +162,54 @@ impl Budget {
         while self.calls.front().is_some_and(|at| *at < oldest) {
             self.calls.pop_front();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn budget(calls: u32) -> Budget {
+        Budget::new(vec![Window {
+            calls,
+            length: Duration::from_secs(1),
+        }])
+    }
+
+    #[test]
+    fn an_open_call_counts_until_it_is_closed_and_a_window_longer() {
+        let mut budget = budget(3);
+        assert!(budget.open(2, Timestamp(0)));
+        assert!(budget.take(Timestamp(5_000)));
+        assert_eq!(budget.next_free_for(1, Timestamp(5_001)), Timestamp(6_001));
+        // With two calls still to leave no more than one is ever let through beside them.
+        assert_eq!(
+            budget.next_free_for(2, Timestamp(9_000)),
+            Timestamp(i64::MAX)
+        );
+        budget.close(2, Timestamp(9_000));
+        assert_eq!(budget.next_free_for(1, Timestamp(9_000)), Timestamp(9_000));
+        assert_eq!(budget.next_free_for(2, Timestamp(9_000)), Timestamp(10_001));
+        // More than the window takes goes alone.
+        assert_eq!(budget.next_free_for(9, Timestamp(9_500)), Timestamp(10_001));
+        assert!(budget.open(9, Timestamp(10_001)));
+        assert_eq!(
+            budget.next_free_for(1, Timestamp(60_000)),
+            Timestamp(i64::MAX)
+        );
+    }
+
+    #[test]
+    fn other_limits_forget_no_call() {
+        let mut budget = budget(3);
+        for _ in 0..3 {
+            assert!(budget.take(Timestamp(0)));
+        }
+        budget.limit(vec![Window {
+            calls: 4,
+            length: Duration::from_secs(1),
+        }]);
+        assert!(budget.take(Timestamp(10)));
+        assert!(!budget.take(Timestamp(10)));
     }
 }

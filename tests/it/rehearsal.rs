@@ -26,7 +26,18 @@ fn scenario(seed: u64, phones: u32, hours: f64, profile: &str) -> Scenario {
 
 fn told(scenario: &Scenario, outcome: &Outcome) -> String {
     let violations: Vec<String> = outcome.violations.iter().map(ToString::to_string).collect();
-    format!("{scenario}\n{}\n{outcome:?}", violations.join("\n"))
+    let Outcome {
+        requests,
+        jobs,
+        crashes,
+        waiting,
+        faults,
+        ..
+    } = outcome;
+    format!(
+        "{scenario}\n{}\n{requests} requests, {jobs} jobs, {crashes} crashes, {waiting} phones wait; faults {faults:?}",
+        violations.join("\n")
+    )
 }
 
 #[test]
@@ -40,6 +51,28 @@ fn without_faults_everything_becomes_as_wished_and_stays() {
     );
     assert_eq!((outcome.waiting, outcome.crashes), (0, 0));
     assert!(outcome.jobs > 100, "{}", told(&scenario, &outcome));
+}
+
+#[test]
+fn without_faults_every_provider_becomes_as_wished_and_stays() {
+    for provider in ProviderKind::ALL {
+        let scenario = Scenario {
+            accounts: vec![AccountPlan {
+                name: provider.as_str(),
+                provider,
+                phones: 20,
+            }],
+            ..scenario(5, 20, 0.5, "none")
+        };
+        let outcome = run(&scenario);
+        assert!(
+            outcome.violations.is_empty(),
+            "{}",
+            told(&scenario, &outcome)
+        );
+        assert_eq!((outcome.waiting, outcome.crashes), (0, 0), "{scenario}");
+        assert!(outcome.jobs > 50, "{}", told(&scenario, &outcome));
+    }
 }
 
 #[test]

@@ -197,6 +197,27 @@ impl AccountState {
         self.budget.next_free_for(most, now)
     }
 
+    /// Other limits hold from now on; calls that were made stay counted.
+    pub(super) fn limits_changed(&mut self) {
+        self.budget.limit(windows(&self.setup));
+    }
+
+    /// So many requests are handed out.
+    pub(super) fn takes(&mut self, requests: u32, now: Timestamp) {
+        if self.setup.capabilities.leaves_late {
+            self.budget.open(requests, now);
+        } else {
+            self.budget.take_all(requests, now);
+        }
+    }
+
+    /// A call of so many requests is answered.
+    pub(super) fn gives_back(&mut self, requests: u32, now: Timestamp) {
+        if self.setup.capabilities.leaves_late {
+            self.budget.close(requests, now);
+        }
+    }
+
     /// Nothing is open, due or held here.
     pub(super) fn is_idle(&self) -> bool {
         self.warm

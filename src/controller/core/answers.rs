@@ -27,7 +27,7 @@ impl Core {
         result: Result<Submission, CallError>,
         now: Timestamp,
     ) {
-        let Some(call) = self.answered(id) else {
+        let Some(call) = self.answered(id, now) else {
             return;
         };
         let Work::Submit(operation, order) = call.work else {
@@ -107,6 +107,12 @@ impl Core {
                 }
                 Some(RowOutcome::Refused(error)) => {
                     self.refused_phone(account, phone, &error, now);
+                    // It was tried on the phone, as a job that failed: what was read before tells nothing any more.
+                    if let (Accepted::Maybe, Some(ix)) =
+                        (error.accepted, self.phone_at(account, phone))
+                    {
+                        self.raise_floors(ix, operation, now);
+                    }
                     PhaseEvent::Refused
                 }
                 None => {
@@ -135,7 +141,11 @@ impl Core {
         key: JobKey,
         now: Timestamp,
     ) {
-        let limit = deadline(self.accounts[account.0].call(call), &self.settings);
+        let state = &self.accounts[account.0];
+        let mut limit = deadline(state.call(call), &self.settings);
+        if state.setup.capabilities.blind {
+            limit += self.settings.image_deadline;
+        }
         let costly = self
             .ledger
             .operations
@@ -291,7 +301,7 @@ impl Core {
         result: Result<Vec<JobReport>, CallError>,
         now: Timestamp,
     ) {
-        let Some(call) = self.answered(id) else {
+        let Some(call) = self.answered(id, now) else {
             return;
         };
         let Work::Poll(asked) = call.work else { return };

@@ -104,7 +104,7 @@ impl Core {
         result: Result<Found, CallError>,
         now: Timestamp,
     ) {
-        let Some(call) = self.answered(id) else {
+        let Some(call) = self.answered(id, now) else {
             return;
         };
         let Work::Find(operation, lost) = call.work else {

@@ -68,14 +68,17 @@ impl Core {
         for setup in setups {
             if let Some(ix) = self.account_index.get(&setup.name).copied() {
                 let account = &mut self.accounts[ix.0];
-                let same = account.setup.identity == setup.identity
-                    && account.setup.limits == setup.limits;
-                account.setup = setup;
-                account.gate = None;
-                if !same {
-                    let fresh = AccountState::new(account.setup.clone());
-                    account.budget = fresh.budget;
+                let limits = account.setup.limits != setup.limits;
+                if account.setup.identity == setup.identity {
+                    account.setup = setup;
+                    if limits {
+                        account.limits_changed();
+                    }
+                } else {
+                    account.setup = setup;
+                    account.budget = AccountState::new(account.setup.clone()).budget;
                 }
+                account.gate = None;
                 continue;
             }
             let mut account = AccountState::new(setup);

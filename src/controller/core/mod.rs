@@ -436,10 +436,12 @@ impl Core {
         self.effects.calls.push(Call { id, account, work });
     }
 
-    fn answered(&mut self, id: CallId) -> Option<UnderWay> {
+    fn answered(&mut self, id: CallId, now: Timestamp) -> Option<UnderWay> {
         let call = self.under_way.remove(&id)?;
         let account = &mut self.accounts[call.account.0];
         account.in_flight = account.in_flight.saturating_sub(1);
+        let requests = account.requests_of(&call.work);
+        account.gives_back(requests, now);
         Some(call)
     }
 }

@@ -72,7 +72,7 @@ impl Core {
         result: Result<Observation, CallError>,
         now: Timestamp,
     ) {
-        let Some(call) = self.answered(id) else {
+        let Some(call) = self.answered(id, now) else {
             return;
         };
         let Work::Read(request) = call.work else {
@@ -393,7 +393,7 @@ impl Core {
         result: Result<Submission, CallError>,
         now: Timestamp,
     ) {
-        let Some(call) = self.answered(id) else {
+        let Some(call) = self.answered(id, now) else {
             return;
         };
         let Work::StartRead(request) = call.work else {
@@ -459,7 +459,7 @@ impl Core {
 
     /// Something was cleared away at the vendor, or could not be: then with the next round.
     pub(super) fn tidied(&mut self, id: CallId, result: Result<bool, CallError>, now: Timestamp) {
-        let Some(call) = self.answered(id) else {
+        let Some(call) = self.answered(id, now) else {
             return;
         };
         match result {

@@ -45,7 +45,7 @@ impl Core {
                     break;
                 };
                 let requests = self.accounts[index].requests_of(&work);
-                self.accounts[index].budget.take_all(requests, now);
+                self.accounts[index].takes(requests, now);
                 self.count_call(ix, &work, requests, now);
                 self.call(ix, work, now);
             }

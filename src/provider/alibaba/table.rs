@@ -242,6 +242,8 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
     }],
     options: &[],
     refuses: Refuses(refuses),
+    blind: false,
+    leaves_late: false,
     tidies: false,
 };
 

@@ -84,8 +84,10 @@ fn outcome(action: Action, row: &TaskRow) -> Option<RowOutcome> {
     if action == Action::Adb {
         return match (row.task_status, job) {
             (Some(3), _) => Some(RowOutcome::Done),
+            // It was tried, and what is said of its end may be wrong.
             (Some(-5..=-1), _) => Some(RowOutcome::Refused(CallError {
                 kind: ErrorKind::Transient,
+                accepted: Accepted::Maybe,
                 ..refusal(row)
             })),
             (_, job) => job.map(RowOutcome::Job),

@@ -132,6 +132,8 @@ const SISTER: Capabilities = Capabilities {
     credentials: KEYS,
     options: &["credentialForm", "signature", "signedHost"],
     refuses: Refuses(order::refuses),
+    blind: true,
+    leaves_late: false,
     tidies: false,
 };
 

@@ -189,6 +189,8 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
     credentials: KEYS,
     options: &["credentialForm", "signedHost"],
     refuses: Refuses(order::refuses),
+    blind: false,
+    leaves_late: false,
     tidies: false,
 };
 

@@ -125,6 +125,8 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
         "statusTable",
     ],
     refuses: Refuses(refuses::wish),
+    blind: false,
+    leaves_late: true,
     tidies: false,
 };
 

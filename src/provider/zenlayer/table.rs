@@ -144,6 +144,8 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
     ],
     options: &["commandPrefix", "groupTag"],
     refuses: Refuses(script::refuses),
+    blind: false,
+    leaves_late: true,
     tidies: true,
 };
 

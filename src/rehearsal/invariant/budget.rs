@@ -24,7 +24,7 @@ impl Check for Budget {
     fn see(&mut self, happening: &Happening<'_>, view: &View, find: &mut dyn FnMut(String)) {
         match happening {
             Happening::Leaves(number) => {
-                let Some(request) = view.requests.get(number) else {
+                let Some(request) = view.requests.get(number).filter(|left| left.counted) else {
                     return;
                 };
                 let Some(account) = view.accounts.get(&request.account) else {
@@ -34,7 +34,7 @@ impl Check for Budget {
             }
             Happening::Calls(all, wasted) if wasted.saturating_mul(20) > *all => {
                 find(format!(
-                    "{wasted} of {all} calls were refused, though nothing went wrong"
+                    "{wasted} of {all} calls gained nothing, though nothing went wrong"
                 ));
             }
             _ => {}

@@ -88,6 +88,8 @@ impl History {
             left: self.now,
             effect: Effect::Mutation,
             operation: operation.map(OperationId),
+            answered: None,
+            counted: true,
             under_way: true,
             order: true,
         })

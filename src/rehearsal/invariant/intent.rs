@@ -54,10 +54,19 @@ impl Check for IntentFirst {
                 if again > 1 {
                     find(format!("{operation} is sent {again} times"));
                 }
-                let waited = view
-                    .intended_at
+                // What prepares an order at the vendor comes first; the order itself goes as soon as that is answered.
+                let prepared = view
+                    .sent
                     .get(&operation)
-                    .map(|durable| request.left.since(*durable));
+                    .into_iter()
+                    .flatten()
+                    .filter_map(|other| view.requests.get(other)?.answered)
+                    .max();
+                let waited = view.intended_at.get(&operation).map(|durable| {
+                    request
+                        .left
+                        .since((*durable).max(prepared.unwrap_or(*durable)))
+                });
                 if let Some(waited) = waited.filter(|waited| *waited > AT_ONCE) {
                     find(format!("{operation} is sent {waited:?} after its intent"));
                 }
@@ -138,7 +147,10 @@ fn moved(
             adopted(operation, &key, job, view, find);
         }
         PhaseEvent::Refused => {
-            if let Some((job, _)) = ours(operation, &key, view).next() {
+            // A job that failed before the answer was written is told as a refusal.
+            let begun = ours(operation, &key, view)
+                .find(|(_, job)| !matches!(job.end, Some((_, End::Failed, _))));
+            if let Some((job, _)) = begun {
                 find(format!(
                     "{key}: {operation} counts as refused, but job {job} of it was started"
                 ));
@@ -191,18 +203,11 @@ fn adopted(
         find(format!(
             "{key}: {operation} follows job {job}, but has none there"
         ));
-    } else if !jobs.any(|(number, _)| names(job.as_str(), number)) {
+    } else if !jobs.any(|(number, _)| view.names(key, job.as_str(), number)) {
         find(format!(
             "{key}: {operation} follows job {job}, which is not its own"
         ));
     }
-}
-
-/// Whether a vendor's job id stands for this job of the world: its number is one of the id's parts.
-fn names(id: &str, number: u64) -> bool {
-    let number = number.to_string();
-    id.split(|c: char| !c.is_ascii_digit())
-        .any(|part| part.trim_start_matches('0') == number)
 }
 
 /// I5: nothing of an older revision starts after a newer one was taken.

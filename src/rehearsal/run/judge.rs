@@ -7,6 +7,7 @@ use crate::controller::core::Event;
 use crate::model::condition::{Actor, Reason};
 use crate::model::id::{AccountName, OperationId, PhoneKey};
 use crate::model::operation::Phase;
+use crate::plan::render;
 use crate::rehearsal::monitor::Happening;
 use crate::rehearsal::network::{Network, lock};
 use crate::rehearsal::scenario::BEGINNING;
@@ -212,6 +213,47 @@ impl Run {
         }
     }
 
+    /// What a person is shown at such a moment: the plan in its forms, and the status.
+    pub(super) fn show(&mut self) {
+        let Some(process) = &self.process else { return };
+        let (core, theirs) = (process.driver.core(), process.driver.now());
+        let plan = core.plan(theirs);
+        let json = |told: serde_json::Result<String>| told.unwrap_or_default();
+        let texts = [
+            ("a plan", render::text(&plan)),
+            ("a plan in markdown", render::markdown(&plan)),
+            (
+                "a plan in JSON",
+                json(serde_json::to_string(&render::json(&plan))),
+            ),
+            (
+                "the status",
+                json(serde_json::to_string(&core.progress(theirs))),
+            ),
+        ];
+        let now = self.now();
+        let mut monitor = self.network.monitor();
+        for (place, text) in &texts {
+            monitor.happen(now, &Happening::Text(place, text));
+        }
+    }
+
+    /// Where nothing went wrong, few calls gained nothing.
+    pub(super) fn judge_calls(&mut self) {
+        if !self.scenario.profile.switched_on().is_empty() || !self.scenario.mischief.is_empty() {
+            return;
+        }
+        let (now, wasted) = (self.now(), self.wasted());
+        let mut monitor = self.network.monitor();
+        let calls = monitor.counts.requests;
+        monitor.happen(now, &Happening::Calls(calls, wasted));
+    }
+
+    fn wasted(&self) -> u64 {
+        let throttled = self.worlds.values().map(|world| world.report().throttled);
+        throttled.sum::<u64>() + self.network.monitor().wasted()
+    }
+
     /// Everything a person could read is searched for secrets.
     pub(super) fn read_everything(&mut self) {
         let now = self.now();
@@ -262,6 +304,7 @@ impl Run {
                 .sum::<u64>();
         }
         let simulated = self.now().since(BEGINNING);
+        let wasted = self.wasted();
         let writes = self.parts.writes.count();
         let monitor = self.network.shared_monitor();
         let mut monitor = lock(&monitor);
@@ -287,6 +330,8 @@ impl Run {
             jobs_by_call,
             costly,
             log,
+            wasted,
+            logged: 0,
         }
     }
 }

@@ -128,6 +128,7 @@ pub(super) static SURFACE: Surface = Surface {
     ]],
     call_name: |request| route(request).map_or("(unknown)", |(name, ..)| name),
     class: |request| route(request).map(|(_, class, _)| *class),
+    job_named: task::job_named,
     answer,
     throttled,
     dress: |answer, _, _| answer,
@@ -186,6 +187,14 @@ fn with_books<R>(world: &mut World, look: impl FnOnce(&mut Books) -> R) -> R {
     let found = look(&mut books);
     world.desk = Desk::Alibaba(books);
     found
+}
+
+/// How many tasks the call started whose first job this is.
+fn batch_size(world: &World, first: u64) -> Option<u64> {
+    let Desk::Alibaba(books) = &world.desk else {
+        return None;
+    };
+    Some(books.batches.get(&first)?.count)
 }
 
 const JSON: &str = "application/json;charset=utf-8";

@@ -58,6 +58,16 @@ fn batch_of(id: &str) -> Option<u64> {
     id.strip_prefix("t-41oan3t")?.parse().ok()
 }
 
+/// The job that an id stands for on a phone: a task's own, or the phone's of a batch.
+pub(super) fn job_named(world: &World, id: &str, index: u32) -> Option<u64> {
+    let of_batch = |first: u64| {
+        let jobs = first..first + super::batch_size(world, first)?;
+        jobs.into_iter()
+            .find(|id| world.job(*id).is_some_and(|job| job.phone == index))
+    };
+    job_of(id).or_else(|| of_batch(batch_of(id)?))
+}
+
 /// A row of `DescribeTasks`.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "PascalCase")]

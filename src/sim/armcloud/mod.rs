@@ -227,6 +227,7 @@ pub(super) static SURFACE: Surface = Surface {
     other_credentials: &[],
     call_name: |request| route(request.uri().path()).map_or("(unknown)", |(known, ..)| known),
     class: |request| route(request.uri().path()).map(|(_, class, _)| *class),
+    job_named: |_, id, _| id.parse().ok(),
     answer,
     throttled: |now, standing, request| throttled(now, standing, request.uri().path()),
     dress: |answer, standing, request| with_standing(answer, standing, request.uri().path()),

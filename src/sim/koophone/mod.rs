@@ -48,6 +48,7 @@ pub(super) static SURFACE: Surface = Surface {
     ],
     call_name: |request| Call::of(request).map_or("(unknown)", Call::name),
     class: |request| Call::of(request)?.class(),
+    job_named: task::job_named,
     answer,
     throttled: |now, _, _| {
         gateway(

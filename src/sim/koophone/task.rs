@@ -11,6 +11,8 @@ use super::{Refusal, refuse};
 use crate::sim::job::{Fate, Job, State, Work};
 use crate::sim::phone::App;
 use crate::sim::shell::Script;
+use crate::sim::surface;
+use crate::sim::witness::{End, Fact};
 use crate::sim::world::World;
 use crate::time::delay::hash;
 use serde_json::{Value, json};
@@ -52,6 +54,22 @@ fn start(world: &mut World, phones: &[u32], work: Work, installs: bool) -> Resul
     })
 }
 
+/// The job that an id stands for on a phone: the phone's of a task, or a job's own.
+pub(super) fn job_named(world: &World, id: &str, index: u32) -> Option<u64> {
+    let surface::Desk::KooPhone(desk) = &world.desk else {
+        return None;
+    };
+    let of = |job: &u64| world.job(*job).is_some_and(|job| job.phone == index);
+    let own = || {
+        let number = u64::from_str_radix(id.get(16..)?, 16).ok()?;
+        (job_id(number, world.spec.seed) == id).then_some(number)
+    };
+    match desk.task(id) {
+        Some(task) => task.jobs.iter().copied().find(of),
+        None => own(),
+    }
+}
+
 fn job_id(job: u64, seed: u64) -> String {
     format!("{:016x}{job:016x}", hash("job", job, seed))
 }
@@ -68,6 +86,12 @@ fn fails(world: &mut World, index: u32, work: &Arc<Work>) -> u64 {
         state: State::Failed,
         text: Some("another task is running on the instance".into()),
         ran: None,
+    });
+    world.tell_accepted(id, index, work);
+    world.tell(|_| Fact::Ended {
+        job: id,
+        end: End::Failed,
+        effect: false,
     });
     id
 }

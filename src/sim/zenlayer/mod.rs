@@ -141,6 +141,7 @@ pub(super) static SURFACE: Surface = Surface {
     other_credentials: &[&[("token", TOKEN)]],
     call_name: |request| find(request).map_or("(unknown)", |route| route.name),
     class: |request| find(request).map(|route| route.class),
+    job_named: store::job_named,
     answer,
     throttled: |now, standing, _| throttled(now, standing),
     dress: |answer, _, _| answer,
