@@ -138,7 +138,9 @@ impl Core {
             self.moved(operation, vec![(phone, PhaseEvent::NoEffect)], now);
             self.without_effect(ix, &intent, &looked.differing);
         } else {
-            self.look_again(ix, due.max(Timestamp(now.0 + 1)));
+            // Once it is due, the read decides; where it does not come, that is looked at from time to time.
+            let soon = now.after(self.settings.read_lag / 3);
+            self.look_again(ix, if now < due { due } else { soon });
         }
     }
 
