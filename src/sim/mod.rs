@@ -197,7 +197,8 @@ impl Simulator {
         (surface::of(self.lock().spec.provider).class)(request).is_some()
     }
 
-    /// The number of the job on a phone that this stands for: ids of the vendor's, joined by `/`, of which the last that names a job counts.
+    /// The number of the job on a phone that this stands for: ids of the vendor's, joined by `/`, of which the last that names a job counts. 0: what
+    /// was asked for ended before any job began.
     pub fn job_named(&self, ids: &str, phone: &str) -> Option<u64> {
         let world = self.lock();
         let index = world.found(phone).unwrap_or(u32::MAX);

@@ -6,7 +6,8 @@ use super::{Check, Invariant};
 use crate::model::id::{JobId, OperationId, PhoneId, PhoneKey};
 use crate::model::operation::PhaseEvent;
 use crate::model::record::Record;
-use crate::rehearsal::monitor::{Happening, Job, View};
+use crate::model::stamp::Timestamp;
+use crate::rehearsal::monitor::{Happening, Job, Request, View};
 use crate::sim::witness::{End, Fact};
 use crate::transport::Effect;
 use std::time::Duration;
@@ -54,14 +55,7 @@ impl Check for IntentFirst {
                 if again > 1 {
                     find(format!("{operation} is sent {again} times"));
                 }
-                // What prepares an order at the vendor comes first; the order itself goes as soon as that is answered.
-                let prepared = view
-                    .sent
-                    .get(&operation)
-                    .into_iter()
-                    .flatten()
-                    .filter_map(|other| view.requests.get(other)?.answered)
-                    .max();
+                let prepared = prepared(request, *number, view);
                 let waited = view.intended_at.get(&operation).map(|durable| {
                     request
                         .left
@@ -74,6 +68,20 @@ impl Check for IntentFirst {
             _ => {}
         }
     }
+}
+
+/// Where a vendor's calls wait for others (for a token, for what is stored there first): when the last of the account's calls before this one was answered.
+fn prepared(request: &Request, number: u64, view: &View) -> Option<Timestamp> {
+    let account = view.accounts.get(&request.account)?;
+    if !account.capabilities.leaves_late {
+        return None;
+    }
+    let before = view.requests.range(..number);
+    let answered = before
+        .rev()
+        .take(50)
+        .filter(|(_, other)| other.account == request.account);
+    answered.filter_map(|(_, other)| other.answered).max()
 }
 
 /// I4: no job without a durable operation, no operation closed over a job that was accepted.
@@ -199,7 +207,9 @@ fn adopted(
         .jobs_on(key)
         .filter(|(_, job)| job.operation == Some(operation))
         .peekable();
-    if jobs.peek().is_none() {
+    if jobs.peek().is_none() && view.names(key, job.as_str(), 0) {
+        // It ended before any job began, and the vendor has a name for that.
+    } else if jobs.peek().is_none() {
         find(format!(
             "{key}: {operation} follows job {job}, but has none there"
         ));

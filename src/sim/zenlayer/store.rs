@@ -87,12 +87,13 @@ pub(super) fn runs(world: &World) -> impl DoubleEndedIterator<Item = &Run> {
     store.into_iter().flat_map(|store| &store.runs)
 }
 
-/// The job that a run is on a phone.
+/// The job that a run is on a phone; 0 where it ended before any job began.
 pub(super) fn job_named(world: &World, id: &str, index: u32) -> Option<u64> {
     let wanted = number(id, "inv-")?;
     let run = runs(world).find(|run| run.number == wanted)?;
     run.instances.iter().find_map(|(phone, work)| match work {
         Work::Job(job) if *phone == index => Some(*job),
+        Work::Failed(..) if *phone == index => Some(0),
         Work::Job(_) | Work::Failed(..) => None,
     })
 }
