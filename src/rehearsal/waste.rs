@@ -168,6 +168,7 @@ fn refused_orders(records: &[Record]) -> u64 {
         | Record::Spent { .. }
         | Record::Called { .. }
         | Record::Standing(_)
+        | Record::Past { .. }
         | Record::LastOperation(_) => false,
     };
     u64::try_from(records.iter().filter(refused).count()).unwrap_or(0)
