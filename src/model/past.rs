@@ -39,7 +39,7 @@ impl Past {
     pub(super) fn take(&mut self, intent: &Intent, event: &PhaseEvent, at: Timestamp) {
         match event {
             PhaseEvent::Accepted(job) | PhaseEvent::Found(job) | PhaseEvent::Exists(Some(job)) => {
-                self.remember(job.mark())
+                self.remember(job.mark());
             }
             PhaseEvent::Done
             | PhaseEvent::Succeeded
