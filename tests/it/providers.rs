@@ -1,7 +1,7 @@
 //! Every provider of the mission: one profile converges at each simulated deployment, under the same faults and with the same guarantees.
 
 use crate::least::{Least, Need};
-use crate::rig::{Rig, quiet, virtual_time};
+use crate::rig::{BEGINNING, Rig, quiet, virtual_time};
 use phonefleet::daemon::Ending;
 use phonefleet::model::attribute::Attribute;
 use phonefleet::model::fleet::{AppSource, ProviderKind};
@@ -10,10 +10,10 @@ use phonefleet::model::value::{
     AppWish, Bypass, Proxy, ProxyEndpoint, ProxyMode, ProxyProtocol, Value, VersionWish, Wish,
 };
 use phonefleet::provider::registry;
-use phonefleet::sim::Spec;
 use phonefleet::sim::faults::Faults;
 use phonefleet::sim::phone::Phone;
 use phonefleet::sim::report::Report;
+use phonefleet::sim::{Simulator, Spec};
 
 /// One profile for all: time zone, language, HTTP proxy, one persistent property, one app in, one app out.
 const PROFILE: &str = "    timezone: Europe/Berlin\n    language: de-DE\n    proxy: { mode: proxy, protocol: http, host: proxy.example.net, port: 3128 }\n    properties: { persist.sys.fleet.ring: \"3\" }\n    apps:\n      com.example.chat: { app: chat }\n      com.bad.game: absent\n";
@@ -245,6 +245,19 @@ fn a_bad_network_changes_nothing_about_the_end_at_any_deployment() {
             }
         }
     });
+}
+
+#[test]
+fn every_way_to_sign_in_that_a_surface_prints_is_one_that_an_account_may_have() {
+    for kind in deployments() {
+        let sim = Simulator::new(Spec::of(kind), BEGINNING);
+        let forms = registry::capabilities(kind).unwrap().credentials;
+        for keys in std::iter::once(&sim.keys()).chain(sim.other_keys()) {
+            let names: Vec<&str> = keys.iter().map(|(name, _)| *name).collect();
+            let known = forms.iter().any(|form| form.fits(&names));
+            assert!(known, "{kind}: {names:?}");
+        }
+    }
 }
 
 /// Every deployment with an adapter.
