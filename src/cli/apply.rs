@@ -61,7 +61,7 @@ pub async fn run(args: Args, global: &Global, output: &Output) -> Result<Exit, C
     let meter = Meter::new(output);
     let plan = within(args.timeout, session.preview(meter.sink())).await;
     meter.finish();
-    let plan = stop.reading(plan?)?;
+    let plan = plan??;
     show(&plan, output)?;
     if !plan.has_work() && !plan.has_changes() {
         return Ok(Exit::Done);

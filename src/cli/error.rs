@@ -188,6 +188,7 @@ impl From<DaemonError> for CliError {
             problem @ DaemonError::AfterChanges(_) => Self::from_error(Exit::After, &problem).hint(
                 "the journal is consistent up to the last change it could write; free space or mend the disk, then run again",
             ),
+            problem @ DaemonError::Interrupted => Self::from_error(Exit::Interrupted, &problem),
             DaemonError::Unknown(what) => Self::new(Exit::Before, what)
                 .hint("`phonefleet get phones` lists phones, `phonefleet status` what is open"),
         }

@@ -91,7 +91,7 @@ pub async fn run(args: Args, global: &Global, output: &Output) -> Result<Exit, C
     let meter = Meter::new(output);
     let read = within(args.timeout, session.preview(meter.sink())).await;
     meter.finish();
-    stop.reading(read?)?;
+    read??;
     let fleet = session.fleet();
     let report = session.report(&key);
     let now = TokioClock::system().now();

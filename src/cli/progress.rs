@@ -93,12 +93,17 @@ impl Meter {
         state.most = state.most.max(progress.steps_left);
         let steps = state.steps(progress.steps_left);
         if Output::watched() {
+            let fresh = state.bar.is_none();
             let bar = state.bar.get_or_insert_with(|| self.new_bar());
+            bar.set_style(style(progress.activity == "reading"));
             let (done, all) = position(progress, steps);
             bar.set_length(all);
             bar.set_position(done);
             bar.set_prefix(progress.activity.clone());
             bar.set_message(counts(progress, steps));
+            if fresh {
+                bar.enable_steady_tick(Duration::from_millis(250));
+            }
             return;
         }
         let line = format!("{}: {}", progress.activity, counts(progress, steps));
@@ -116,16 +121,20 @@ impl Meter {
 
     fn new_bar(&self) -> ProgressBar {
         let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-        let bar = self.output.bars().add(bar);
-        let style = ProgressStyle::with_template("{prefix:>10} [{bar:24}] {eta} left · {wide_msg}");
-        bar.set_style(
-            style
-                .unwrap_or_else(|_| ProgressStyle::default_bar())
-                .progress_chars("=> "),
-        );
-        bar.enable_steady_tick(Duration::from_millis(250));
-        bar
+        self.output.bars().add(bar)
     }
+}
+
+/// How the bar looks. How many reads there are is known only when they are done: no time left is told of them.
+fn style(reading: bool) -> ProgressStyle {
+    let template = if reading {
+        "{prefix:>10} [{bar:24}] {wide_msg}"
+    } else {
+        "{prefix:>10} [{bar:24}] {eta} left · {wide_msg}"
+    };
+    ProgressStyle::with_template(template)
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+        .progress_chars("=> ")
 }
 
 /// Work done and work in all: steps when there are some, else reads. A step is done when its job was sent and nothing has to follow it; reading back

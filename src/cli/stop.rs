@@ -5,7 +5,6 @@
 
 use super::error::{CliError, Exit};
 use super::output::Output;
-use crate::daemon::DaemonError;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -43,23 +42,6 @@ impl Stop {
     /// Becomes `true` with the first signal.
     pub fn receiver(&self) -> watch::Receiver<bool> {
         self.receiver.clone()
-    }
-
-    /// The result of a reading, or that it was interrupted.
-    ///
-    /// # Errors
-    /// The reading failed, or was asked to stop.
-    pub fn reading<T>(&self, result: Result<T, DaemonError>) -> Result<T, CliError> {
-        result.map_err(|error| {
-            if *self.receiver.borrow() {
-                CliError::new(
-                    Exit::Interrupted,
-                    "interrupted while reading; nothing was changed",
-                )
-            } else {
-                error.into()
-            }
-        })
     }
 
     /// Waits for the first signal.

@@ -111,6 +111,9 @@ pub enum DaemonError {
     /// Work is open at an account that the manifests no longer have.
     #[error("{} are open at an account that the manifests no longer have", names(.0))]
     Orphans(Vec<OperationId>),
+    /// Somebody asked to stop before anything was changed.
+    #[error("interrupted while reading; nothing was changed")]
+    Interrupted,
     /// A phone, account or operation the command names is unknown.
     #[error("{0}")]
     Unknown(String),

@@ -175,9 +175,7 @@ impl Session {
         let patience = self.clock.now().after(self.options.settings.patience);
         while !self.driver.core().reading_is_over() || self.earlier_work(patience) {
             if self.stopped() {
-                return Err(DaemonError::Unknown(
-                    "interrupted while reading; nothing was changed".to_owned(),
-                ));
+                return Err(DaemonError::Interrupted);
             }
             self.step(None).await?;
             self.tell(&progress);

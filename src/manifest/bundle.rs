@@ -10,7 +10,8 @@ use super::tree::{self, TreeLimits};
 use crate::model::id::Revision;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::io;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -122,7 +123,7 @@ pub fn read_paths(paths: &[PathBuf]) -> Result<Bundle, ReadError> {
     let mut order = Vec::new();
     for path in paths {
         let before = order.len();
-        collect(path, 0, &mut found, &mut order)?;
+        collect(path, &mut Folders::default(), &mut found, &mut order)?;
         if order.len() == before && !found.contains(path) {
             return Err(ReadError::Nothing {
                 path: path.display().to_string(),
@@ -154,17 +155,40 @@ fn unreadable(path: &Path) -> impl FnOnce(io::Error) -> ReadError {
 }
 
 fn read_file(path: &Path, limit: u64) -> Result<Arc<[u8]>, ReadError> {
-    let size = std::fs::metadata(path).map_err(unreadable(path))?.len();
-    if size > limit {
+    let too_large = |size| {
         let path = path.display().to_string();
-        return Err(ReadError::TooLarge { path, size, limit });
+        ReadError::TooLarge { path, size, limit }
+    };
+    // Looked at before it is opened: opening a pipe waits for somebody who writes, and a device may never end.
+    let about = std::fs::metadata(path).map_err(unreadable(path))?;
+    if !about.is_file() {
+        let error = io::Error::other("it is no plain file");
+        return Err(unreadable(path)(error));
     }
-    std::fs::read(path).map(Arc::from).map_err(unreadable(path))
+    if about.len() > limit {
+        return Err(too_large(about.len()));
+    }
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)
+        .and_then(|file| file.take(limit + 1).read_to_end(&mut bytes))
+        .map_err(unreadable(path))?;
+    match u64::try_from(bytes.len()) {
+        Ok(size) if size <= limit => Ok(bytes.into()),
+        Ok(size) => Err(too_large(size)),
+        Err(_) => Err(too_large(u64::MAX)),
+    }
+}
+
+/// Folders that were read, and those on the way to where the reading is.
+#[derive(Default)]
+struct Folders {
+    read: BTreeSet<(u64, u64)>,
+    way: Vec<(u64, u64)>,
 }
 
 fn collect(
     path: &Path,
-    depth: usize,
+    folders: &mut Folders,
     found: &mut BTreeSet<PathBuf>,
     order: &mut Vec<PathBuf>,
 ) -> Result<(), ReadError> {
@@ -175,10 +199,20 @@ fn collect(
         }
         return Ok(());
     }
-    if depth > FOLDER_DEPTH {
-        let error = io::Error::other("folders are nested too deep (a link to itself?)");
+    let folder = (metadata.dev(), metadata.ino());
+    if folders.way.contains(&folder) {
+        let error = io::Error::other("the folder is within itself, by a link");
         return Err(unreadable(path)(error));
     }
+    if folders.way.len() > FOLDER_DEPTH {
+        let error = io::Error::other("folders are nested too deep");
+        return Err(unreadable(path)(error));
+    }
+    // Two links to one folder are read once: links to links would double the work at every level.
+    if !folders.read.insert(folder) {
+        return Ok(());
+    }
+    folders.way.push(folder);
     let mut entries = Vec::new();
     for entry in std::fs::read_dir(path).map_err(unreadable(path))? {
         entries.push(entry.map_err(unreadable(path))?.path());
@@ -194,9 +228,10 @@ fn collect(
             .is_some_and(|end| end == "yaml" || end == "yml");
         let is_folder = std::fs::metadata(&entry).is_ok_and(|data| data.is_dir());
         if is_folder || is_manifest {
-            collect(&entry, depth + 1, found, order)?;
+            collect(&entry, folders, found, order)?;
         }
     }
+    folders.way.pop();
     Ok(())
 }
 

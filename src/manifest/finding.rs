@@ -10,6 +10,9 @@ use serde::Serialize;
 use std::path::Path;
 use std::sync::Arc;
 
+/// Findings of one load, at most: nobody reads more, and a file can be made to have millions.
+const MOST_FINDINGS: usize = 200;
+
 /// One thing that is wrong (or odd), with its place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -183,10 +186,29 @@ impl Sources {
         same.then_some(shown)
     }
 
-    /// The findings, in order of file, line and column, each once.
+    /// The findings, in order of file, line and column, each once; the first [`MOST_FINDINGS`] of them, and how many more there are (`more`).
     pub(super) fn findings(&self, mut problems: Vec<Problem>) -> Vec<Finding> {
         problems.sort_by(|a, b| (a.at, a.code, &a.message).cmp(&(b.at, b.code, &b.message)));
         problems.dedup();
+        let more = problems.len().saturating_sub(MOST_FINDINGS);
+        if more > 0 {
+            problems.truncate(MOST_FINDINGS);
+            let at = problems.last().map_or(
+                Mark {
+                    file: 0,
+                    line: 0,
+                    column: 0,
+                },
+                |last| last.at,
+            );
+            problems.push(Problem {
+                at: Mark { line: 0, ..at },
+                code: "more",
+                message: format!("{more} more mistakes are not shown"),
+                hint: None,
+                secret: true,
+            });
+        }
         let mut index = FxHashMap::default();
         let finding = |problem: Problem| Finding {
             code: problem.code,

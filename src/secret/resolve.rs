@@ -205,11 +205,15 @@ fn secret(text: &str) -> Result<SecretString, String> {
 }
 
 fn text_file(path: &Path, most: u64) -> Result<Zeroizing<String>, String> {
-    let file = File::open(path).map_err(|error| problem(&error))?;
-    let about = file.metadata().map_err(|error| problem(&error))?;
+    // Looked at before it is opened: opening a pipe waits for somebody who writes.
+    let about = std::fs::metadata(path).map_err(|error| problem(&error))?;
     if about.is_dir() {
         return Err("is a folder".to_owned());
     }
+    if !about.is_file() {
+        return Err("is no plain file".to_owned());
+    }
+    let file = File::open(path).map_err(|error| problem(&error))?;
     if about.len() > most {
         return Err(format!("is larger than {most} bytes"));
     }

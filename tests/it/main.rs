@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "a test may fail where it stands")]
 
 mod alibaba;
+mod bad_answers;
+mod bad_input;
 mod brakes;
 mod cli;
 mod conformance;

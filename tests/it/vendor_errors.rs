@@ -277,3 +277,81 @@ fn a_state_folder_that_cannot_be_is_named() {
     says(&stderr(&output), &["/proc/phonefleet-state", "hint"]);
     untouched(&vendor);
 }
+
+#[test]
+fn a_journal_that_fills_up_in_the_middle_ends_with_7_and_can_be_gone_on_from() {
+    let vendor = Vendor::listening(Spec {
+        phones: 40,
+        job_time: Duration::from_millis(20),
+        ..Spec::default()
+    });
+    let desk = Desk::with_fleet(
+        &vendor.url(),
+        "  desired: { timezone: Europe/Berlin, language: de-DE }\n",
+    );
+    let account = fs::read_to_string(desk.path("fleet/account.yaml")).unwrap();
+    let limits = "limits: { batchSize: 1, requestsPerSecond: 200, requestsPerMinute: 9000, ";
+    desk.write("fleet/account.yaml", &account.replace("limits: { ", limits));
+    desk.write(
+        "hasty",
+        "request_life = 1s\nsettings_deadline = 3s\nread_lag = 500ms\n",
+    );
+    let apply = ["apply", "--yes", "--timeout", "60s", "--settings", "hasty"];
+    let command = desk.command(&apply);
+    // No file may grow beyond some 100 kB: the log of the journal meets that when some orders are sent.
+    let full = std::process::Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 200; exec \"$0\" \"$@\""])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .env_clear()
+        .env("HOME", desk.folder.path())
+        .current_dir(desk.folder.path())
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    ends_with(&full, 7);
+    let words = ["stopped in the middle of changes", "journal.db", "hint"];
+    says(&stderr(&full), &words);
+    let done = vendor.sim.report().mutations;
+    assert!((1..80).contains(&done), "{done} orders");
+    let again = desk.run(&apply);
+    ends_with(&again, 0);
+    let report = vendor.sim.report();
+    assert_eq!((report.double_jobs, report.throttled), (0, 0), "{report:?}");
+    assert_eq!(report.mutations, 80, "nothing was sent twice: {report:?}");
+}
+
+#[test]
+fn interrupted_while_reading_it_ends_with_130_and_has_changed_nothing() {
+    let vendor = Vendor::listening(Spec {
+        phones: 3,
+        latency: Duration::from_secs(3),
+        ..Spec::default()
+    });
+    let desk = Desk::with_fleet(&vendor.url(), WISH);
+    for args in [&["apply", "--yes"][..], &["explain", "lab/AC32010000001"]] {
+        let before = vendor.sim.report().calls;
+        let child = desk
+            .command(args)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        while vendor.sim.report().calls == before {
+            std::thread::park_timeout(Duration::from_millis(5));
+        }
+        let asked = std::process::Command::new("sh")
+            .args(["-c", &format!("kill -INT {}", child.id())])
+            .status()
+            .unwrap();
+        assert!(asked.success());
+        let output = child.wait_with_output().unwrap();
+        ends_with(&output, 130);
+        assert_eq!(stdout(&output), "", "{args:?}");
+        says(
+            &stderr(&output),
+            &["interrupted while reading; nothing was changed"],
+        );
+    }
+    untouched(&vendor);
+}
