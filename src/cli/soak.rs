@@ -44,6 +44,9 @@ pub struct Args {
     /// Phones of a run, dealt to its accounts
     #[arg(long, default_value_t = 100)]
     phones: u32,
+    /// For one of so many seeds two more runs tell how far failing phones delay others; 0: for none
+    #[arg(long, value_name = "SEEDS", default_value_t = 10)]
+    pairs: u64,
     /// Edits of the manifests per run
     #[arg(long, default_value_t = 3)]
     editions: u32,
@@ -91,6 +94,7 @@ pub fn run(args: &Args, global: &Global, output: &Output) -> Result<Exit, CliErr
         scenario,
         providers: args.providers.clone(),
         phones: args.phones,
+        paired: args.pairs,
         first: args.first_seed,
         seeds: args.seeds,
         threads,

@@ -15,8 +15,6 @@ use std::time::Duration;
 
 /// In one of so many runs all that is logged is searched for secrets.
 const LISTENED: u64 = 20;
-/// For one of so many seeds two more runs tell how far failing phones delay others.
-const PAIRED: u64 = 10;
 
 /// What is run.
 #[derive(Clone, Debug)]
@@ -31,6 +29,8 @@ pub struct Plan {
     pub first: u64,
     /// How many.
     pub seeds: u64,
+    /// For one of so many seeds two more runs tell how far failing phones delay others; 0: for none.
+    pub paired: u64,
     /// Runs at a time.
     pub threads: usize,
 }
@@ -161,7 +161,7 @@ pub fn soak(plan: &Plan, told: &(dyn Fn(u64, &Outcome) + Sync)) -> Report {
                     };
                     told(over.fetch_add(1, Ordering::Relaxed) + 1, &outcome);
                     super::network::lock(&report).add(&scenario, outcome);
-                    if scenario.seed.is_multiple_of(PAIRED) {
+                    if plan.paired > 0 && scenario.seed.is_multiple_of(plan.paired) {
                         let pair = apart(&scenario);
                         super::network::lock(&report).add_pair(&scenario, pair);
                     }
