@@ -15,6 +15,7 @@ use std::num::NonZero;
 use std::time::Duration;
 
 mod plans;
+mod relations;
 
 /// Arguments.
 #[derive(clap::Args, Clone, Debug)]
@@ -60,6 +61,8 @@ pub struct Args {
 enum Other {
     /// Put every fault at every point of runs in which nothing goes wrong, and compare
     Plans(plans::Args),
+    /// Compare runs that must come out alike although they are asked for differently
+    Relations(relations::Args),
 }
 
 /// Runs the seeds and reports.
@@ -67,8 +70,10 @@ enum Other {
 /// # Errors
 /// A fault that is none.
 pub fn run(args: &Args, global: &Global, output: &Output) -> Result<Exit, CliError> {
-    if let Some(Other::Plans(args)) = &args.other {
-        return plans::run(args, global, output);
+    match &args.other {
+        Some(Other::Plans(args)) => return plans::run(args, global, output),
+        Some(Other::Relations(args)) => return relations::run(args, global, output),
+        None => {}
     }
     let profile = Profile::parse(&args.faults).map_err(|problem| {
         CliError::from_error(Exit::Usage, &problem)

@@ -76,7 +76,11 @@ pub(super) enum Stillborn {
 impl Parts {
     /// Loads an edition of the manifests.
     pub(super) fn load(&self, edition: u64, spoiled: bool) -> Result<Fleet, Vec<Finding>> {
-        let bundle = text::bundle(&self.scenario, edition, &self.excluded, spoiled);
+        let plain = |edition| text::bundle(&self.scenario, edition, &self.excluded, spoiled);
+        let bundle = match &self.seams.manifests {
+            Some(write) => write(edition, &plain),
+            None => plain(edition),
+        };
         manifest::load(&bundle, &registry::capabilities, self.clock.now())
     }
 

@@ -19,6 +19,7 @@
 //! | [`plans`] | one fault at one point of a reference run, and what must be the same as without it |
 //! | `waste` | calls that gained nothing |
 //! | `listen` | what is logged, searched for secrets |
+//! | [`relations`] | runs that must come out alike although they are asked for differently |
 //! | `storm` | what goes wrong at moments of its own |
 //!
 //! Invariants: a run depends on its scenario only, so one seed gives one trace; what is judged comes from the world and from the durable image, never from
@@ -33,6 +34,7 @@ mod network;
 pub mod plans;
 pub mod profile;
 pub mod reference;
+pub mod relations;
 pub mod run;
 pub mod scenario;
 pub mod seam;

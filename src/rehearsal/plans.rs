@@ -123,6 +123,11 @@ impl Recorded {
         }
     }
 
+    /// Requests that left.
+    fn requests(&self) -> u64 {
+        self.outcome.requests
+    }
+
     /// Every plan, in the order of its points.
     pub fn plans(&self) -> Vec<Plan> {
         let Some(log) = &self.outcome.log else {

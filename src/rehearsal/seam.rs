@@ -5,6 +5,7 @@
 use crate::controller::core::AccountSetup;
 use crate::journal::Journal;
 use crate::journal::image::Image;
+use crate::manifest::Bundle;
 use crate::model::fleet::Fleet;
 use crate::model::record::Ledger;
 use crate::model::settings::Settings;
@@ -18,6 +19,9 @@ pub type Change<T> = Arc<dyn Fn(&mut T) + Send + Sync>;
 /// Puts something round a part of a process.
 pub type Wrap<T> = Arc<dyn Fn(T) -> T + Send + Sync>;
 
+/// Writes an edition of the manifests; is given its number and a way to write any edition as the scenario has it.
+pub type Manifests = Arc<dyn Fn(u64, &dyn Fn(u64) -> Bundle) -> Bundle + Send + Sync>;
+
 /// What is put into a process. The default puts in nothing.
 #[derive(Clone, Default)]
 pub struct Seams {
@@ -29,6 +33,8 @@ pub struct Seams {
     pub transport: Option<Wrap<Arc<dyn Transport>>>,
     /// Round the clock.
     pub clock: Option<Wrap<Arc<dyn Clock>>>,
+    /// The manifests.
+    pub manifests: Option<Manifests>,
     /// The numbers.
     pub settings: Option<Change<Settings>>,
     /// What the core is told of an account.

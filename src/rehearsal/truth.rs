@@ -115,6 +115,8 @@ fn properties(phone: &Phone) -> BTreeMap<&str, SmolStr> {
     let names = phone.kept.iter().chain(phone.live.iter());
     names
         .filter_map(|(name, _)| Some((name, phone.property(name)?)))
+        // Said or not, it is what the image says.
+        .filter(|(name, value)| phone.image.properties.get(name) != Some(value))
         .collect()
 }
 

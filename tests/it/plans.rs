@@ -4,6 +4,7 @@
 
 use phonefleet::model::fleet::ProviderKind;
 use phonefleet::rehearsal::plans::{Plan, Recorded, Reference, Work, run_all, run_these};
+use phonefleet::rehearsal::relations::try_all;
 
 fn reference(seed: u64) -> Reference {
     Reference {
@@ -57,4 +58,23 @@ fn a_plan_gives_the_same_again() {
     );
     assert_eq!(first.plans, 1, "{first:?}");
     assert_eq!(first.violations, []);
+}
+
+#[test]
+fn other_ways_and_other_words_come_out_alike() {
+    let report = try_all(&[reference(1), reference(2)], 2);
+    assert_eq!(report.violations, []);
+    assert!(report.relations.len() >= 15, "{report:?}");
+    assert!(report.relations.values().all(|pairs| *pairs == 2));
+}
+
+#[test]
+fn a_phone_that_is_gone_is_not_asked_for_ever() {
+    // Gone with a job done and not read back yet; it comes back with another code.
+    let plans: Vec<Plan> = (80..90)
+        .map(|wait| format!("armcloud/1 wait {wait} vanish").parse().unwrap())
+        .collect();
+    let report = run_these(&plans, &|_, _, _| {});
+    assert_eq!(report.violations, []);
+    assert!(report.most_more.0 < 100, "{report:?}");
 }

@@ -63,22 +63,11 @@ pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<Exit,
 }
 
 fn all(args: &Args, output: &Output) -> Result<Report, CliError> {
-    let mut references = Vec::new();
-    for name in &args.providers {
-        let provider = ProviderKind::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
-            .ok_or_else(|| CliError::usage(format!("{name:?} is no provider")))?;
-        let seeds = args.first_seed..args.first_seed.saturating_add(args.references);
-        references.extend(seeds.map(|seed| Reference { provider, seed }));
-    }
+    let references = references(&args.providers, args.first_seed, args.references)?;
     let work = Work {
         references,
         most: Some(args.most).filter(|most| *most > 0),
-        threads: match args.threads {
-            0 => std::thread::available_parallelism().map_or(1, NonZero::get),
-            threads => threads,
-        },
+        threads: threads(args.threads),
     };
     let told = |over: usize, whole: usize, found: usize| {
         if over.is_multiple_of((whole / 20).max(1)) || (found > 0 && whole < 1_000) {
@@ -86,6 +75,32 @@ fn all(args: &Args, output: &Output) -> Result<Report, CliError> {
         }
     };
     Ok(run_all(&work, &told))
+}
+
+/// So many seeds of each of these providers.
+pub(super) fn references(
+    providers: &[String],
+    first: u64,
+    seeds: u64,
+) -> Result<Vec<Reference>, CliError> {
+    let mut references = Vec::new();
+    for name in providers {
+        let provider = ProviderKind::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
+            .ok_or_else(|| CliError::usage(format!("{name:?} is no provider")))?;
+        let seeds = first..first.saturating_add(seeds);
+        references.extend(seeds.map(|seed| Reference { provider, seed }));
+    }
+    Ok(references)
+}
+
+/// Runs at a time; 0: as many as there are processors.
+pub(super) fn threads(wanted: usize) -> usize {
+    match wanted {
+        0 => std::thread::available_parallelism().map_or(1, NonZero::get),
+        threads => threads,
+    }
 }
 
 fn number(size: usize) -> String {

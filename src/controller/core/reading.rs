@@ -35,7 +35,9 @@ impl Core {
             .listed
             .as_ref()
             .is_some_and(|listed| listed.state == RunState::Running)
-            && !invalid(&phone.sight);
+            && !invalid(&phone.sight)
+            // Who is gone answers nothing; a listing tells when the phone is back.
+            && !phone.sight.absent;
         let ours = claimed && self.busy_with_ours(ix);
         let mut wanted = [false; PHONE_READS];
         let mut proves = false;

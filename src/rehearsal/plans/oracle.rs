@@ -163,3 +163,102 @@ fn jobs(log: &Log, (before, after): (&Tallies, &Tallies), faults: u64, tried: &m
         .iter()
         .any(|(key, known)| after.of.get(key).copied().unwrap_or_default().effects < known.effects);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::AccountName;
+    use crate::rehearsal::reference::Done;
+
+    fn phone() -> PhoneKey {
+        PhoneKey {
+            account: AccountName::new("lab"),
+            phone: "AC32010000001".into(),
+        }
+    }
+
+    fn job(work: &str, costly: bool, effect: bool) -> Done {
+        Done {
+            phone: phone(),
+            work: work.to_owned(),
+            blind: work.contains("proxy"),
+            mutates: true,
+            costly,
+            copy: false,
+            end: Some((if effect { End::Succeeded } else { End::Failed }, effect)),
+        }
+    }
+
+    fn log(jobs: Vec<Done>) -> Log {
+        let facets = vec![
+            ("time zone", "Asia/Tokyo".to_owned()),
+            ("proxy", "a".to_owned()),
+        ];
+        let mut log = Log::default();
+        log.jobs = jobs;
+        log.phones.insert(phone(), facets);
+        log
+    }
+
+    fn found(before: &Log, after: &Log) -> Vec<&'static str> {
+        let mut tried = Tried::default();
+        compare(before, after, 1, &mut tried);
+        tried.found.into_iter().map(|(oracle, _)| oracle).collect()
+    }
+
+    #[test]
+    fn work_done_twice_is_found_unless_something_undid_it() {
+        let before = log(vec![job("image", true, true), job("zone", false, true)]);
+        assert_eq!(found(&before, &before), Vec::<&str>::new());
+        for again in [job("image", true, true), job("zone", false, true)] {
+            let mut after = before.clone();
+            after.jobs.push(again);
+            assert_eq!(found(&before, &after), ["mutations"]);
+            after.changed.insert(phone(), 1);
+            assert_eq!(found(&before, &after), Vec::<&str>::new());
+        }
+    }
+
+    #[test]
+    fn a_restart_excuses_what_it_undoes_and_no_other_restart() {
+        let before = log(vec![job("image", true, true), job("zone", false, true)]);
+        let after = log(vec![
+            job("zone", false, true),
+            job("image", true, true),
+            job("zone", false, true),
+        ]);
+        assert_eq!(found(&before, &after), Vec::<&str>::new());
+        let twice = log(vec![job("image", true, true), job("image", true, true)]);
+        assert_eq!(found(&before, &twice), ["mutations"]);
+    }
+
+    #[test]
+    fn attempts_in_vain_are_found_beyond_the_faults() {
+        let before = log(vec![job("zone", false, true)]);
+        let once = log(vec![job("zone", false, false), job("zone", false, true)]);
+        assert_eq!(found(&before, &once), Vec::<&str>::new());
+        let thrice = log(vec![job("zone", false, false), job("zone", false, false)]);
+        assert_eq!(found(&before, &thrice), ["mutations"]);
+    }
+
+    #[test]
+    fn another_end_is_found_unless_nobody_could_know_or_somebody_is_told() {
+        let before = log(vec![job("zone", false, true), job("proxy", false, true)]);
+        let mut after = before.clone();
+        after.phones.insert(
+            phone(),
+            vec![
+                ("time zone", "Asia/Tokyo".to_owned()),
+                ("proxy", "b".to_owned()),
+            ],
+        );
+        assert_eq!(found(&before, &after), ["end state"]);
+        let mut lied = after.clone();
+        lied.jobs[1].end = Some((End::Succeeded, false));
+        assert_eq!(found(&before, &lied), Vec::<&str>::new());
+        after.waiting.insert(phone(), "Contested".to_owned());
+        assert_eq!(found(&before, &after), Vec::<&str>::new());
+        after.phones.clear();
+        assert_eq!(found(&before, &after), ["end state"]);
+    }
+}

@@ -40,6 +40,8 @@ pub struct Report {
     pub requests: u64,
     /// Jobs that vendors accepted.
     pub jobs: u64,
+    /// Most requests of one plan beyond those of its reference, and which plan that was.
+    pub most_more: (u64, String),
     /// Processes that died.
     pub crashes: u64,
     /// Plans in which an edit overtook work, so that less was done than in the reference.
@@ -79,6 +81,10 @@ impl Report {
         self.simulated_hours += outcome.simulated.as_secs_f64() / 3_600.0;
         self.requests += outcome.requests;
         self.jobs += outcome.jobs;
+        let more = outcome.requests.saturating_sub(recorded.requests());
+        if more > self.most_more.0 {
+            self.most_more = (more, plan.to_string());
+        }
         self.crashes += outcome.crashes;
         self.overtaken += u64::from(fewer);
         self.repaired += u64::from(again);

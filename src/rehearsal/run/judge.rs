@@ -5,9 +5,11 @@
 use super::{Outcome, Run};
 use crate::controller::core::Event;
 use crate::model::condition::{Actor, Reason};
-use crate::model::id::{AccountName, OperationId, PhoneKey};
-use crate::model::operation::Phase;
+use crate::model::id::{AccountName, OperationId, PhoneId, PhoneKey};
+use crate::model::operation::{Intent, Phase};
+use crate::model::record::Ledger;
 use crate::plan::render;
+use crate::rehearsal::invariant::Invariant;
 use crate::rehearsal::monitor::Happening;
 use crate::rehearsal::network::{Network, lock};
 use crate::rehearsal::scenario::BEGINNING;
@@ -20,22 +22,38 @@ impl Run {
         let Some(process) = &self.process else {
             return false;
         };
-        let ledger = process.driver.core().ledger();
-        let open = ledger.operations.values().any(|state| {
-            state
-                .phases
-                .iter()
-                .any(|phase| !phase.is_closed() && *phase != Phase::Parked)
-        });
+        let open = !self.open(process.driver.core().ledger()).is_empty();
         // A phone that is away comes back.
         let here = self.worlds.iter().zip(&self.scenario.accounts);
         let mut here = here.map(|((_, world), plan)| wide(world.phones().len()) >= plan.phones);
         !open
             && here.all(|all| all)
-            && self
-                .standing()
-                .iter()
-                .all(|(_, differing, excuse)| differing.is_empty() || excuse.is_some())
+            && self.standing().iter().all(|(key, differing, excuse)| {
+                // A phone that was away may have lost what cannot be read: it is seen again first.
+                let report = process.driver.core().report(key);
+                let seen = report
+                    .is_some_and(|report| report.sight.listed.is_some() && !report.sight.absent);
+                seen && (differing.is_empty() || excuse.is_some())
+            })
+    }
+
+    /// What is still open on phones that are there, but for what waits for a person.
+    fn open(&self, ledger: &Ledger) -> Vec<String> {
+        let monitor = self.network.monitor();
+        let here = |intent: &Intent, phone: &PhoneId| {
+            let world = |key: PhoneKey| self.worlds.get(&key.account)?.phone(key.phone.as_str());
+            monitor.view.key(intent, phone).and_then(world).is_some()
+        };
+        let mut open = Vec::new();
+        for state in ledger.operations.values() {
+            let phones = state.intent.phones.iter().zip(&state.phases);
+            for (phone, phase) in phones {
+                if !phase.is_closed() && *phase != Phase::Parked && here(&state.intent, phone) {
+                    open.push(format!("{} on {phone}: {phase:?}", state.intent.operation));
+                }
+            }
+        }
+        open
     }
 
     /// Managed phones: what differs, and why the program says that it stays so.
@@ -102,6 +120,12 @@ impl Run {
             );
         }
         drop(monitor);
+        let open = self.process.as_ref();
+        let open = open.map(|process| self.open(process.driver.core().ledger()));
+        for open in open.unwrap_or_default() {
+            let problem = format!("{open} after everything should be over");
+            self.network.monitor().violate(Invariant::Stable, problem);
+        }
         self.waiting = waiting;
         self.waiting_for = waiting_for;
         let after = self.unmanaged();
