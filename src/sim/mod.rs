@@ -11,6 +11,7 @@ pub mod front;
 mod inprocess;
 mod job;
 pub mod koophone;
+mod mishap;
 pub mod phone;
 mod rate;
 pub mod report;

@@ -20,7 +20,6 @@ use rustc_hash::FxHashMap;
 use smol_str::{SmolStr, format_smolstr};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
-use std::time::Duration;
 
 /// An app of the vendor's catalogue.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +38,7 @@ pub struct World {
     pub(super) spec: Spec,
     pub(super) faults: Faults,
     pub(super) phones: Vec<Phone>,
-    index: FxHashMap<SmolStr, u32>,
+    pub(super) index: FxHashMap<SmolStr, u32>,
     /// Phones in the account, in listing order.
     pub(super) listed: Vec<u32>,
     /// The same by group.
@@ -263,106 +262,6 @@ impl World {
     /// The catalogue of images.
     pub fn images(&self) -> &[Arc<Image>] {
         &self.images
-    }
-
-    /// The phone loses its connection for so long.
-    pub fn disconnect(&mut self, id: &str, span: Duration) {
-        if let Some(index) = self.find(id) {
-            self.cut_off(index, span);
-        }
-    }
-
-    pub(super) fn cut_off(&mut self, index: u32, span: Duration) {
-        self.at_mut(index).connected = false;
-        self.queue.push(self.now.after(span), Due::Online(index));
-    }
-
-    /// The phone restarts by itself: restarting, then abnormal, each for half of this time, then running (11→14→10).
-    pub fn fall(&mut self, id: &str, span: Duration) {
-        let Some(index) = self.find(id) else { return };
-        if !self.at(index).ready() {
-            return;
-        }
-        self.tell(|_| Fact::Changed { phone: id.into() });
-        let phone = self.at_mut(index);
-        phone.reboot();
-        phone.status = phone::RESTARTING;
-        let boots = phone.boots;
-        self.queue
-            .push(self.now.after(span / 2), Due::Fell(index, boots));
-        self.queue
-            .push(self.now.after(span), Due::Recover(index, boots));
-    }
-
-    /// A phone that restarted by itself is abnormal, unless something else happened to it since.
-    pub(super) fn falls(&mut self, index: u32, boots: u32) {
-        let phone = self.at(index);
-        if phone.status == phone::RESTARTING && phone.boots == boots {
-            self.at_mut(index).status = phone::ABNORMAL;
-        }
-    }
-
-    /// An abnormal phone runs again, unless it was restarted since.
-    pub(super) fn recovers(&mut self, index: u32, boots: u32) {
-        let phone = self.at(index);
-        if phone.status == phone::ABNORMAL && phone.boots == boots {
-            self.at_mut(index).status = phone::RUNNING;
-            self.wake(index);
-        }
-    }
-
-    /// From now on every job on the phone fails.
-    pub fn break_phone(&mut self, id: &str) {
-        self.broken.extend(self.find(id));
-    }
-
-    /// The phone gets this status; a job that waits begins when it is 10.
-    pub fn set_status(&mut self, id: &str, status: i16) {
-        if let Some(index) = self.find(id) {
-            self.at_mut(index).status = status;
-            self.wake(index);
-        }
-    }
-
-    /// Another client's job occupies the phone for so long, if it is free.
-    pub fn occupy(&mut self, id: &str, span: Duration) {
-        let Some(index) = self.find(id) else { return };
-        if self.at(index).job.is_none() {
-            self.begin_other(index, span);
-        }
-    }
-
-    /// The phone leaves the account.
-    pub fn remove(&mut self, id: &str) {
-        let Some(index) = self.index.remove(id) else {
-            return;
-        };
-        self.listed.retain(|other| *other != index);
-        if let Some(group) = self.groups.get_mut(&self.phones[place(index)].group) {
-            group.retain(|other| *other != index);
-        }
-    }
-
-    /// The phone leaves the account for so long, and comes back with this code, if one is given.
-    pub fn vanish(&mut self, id: &str, span: Duration, code: Option<SmolStr>) {
-        let Some(index) = self.find(id) else { return };
-        self.remove(id);
-        self.queue
-            .push(self.now.after(span), Due::Return(index, code));
-    }
-
-    /// A phone that vanished is back.
-    pub(super) fn come_back(&mut self, index: u32, code: Option<SmolStr>) {
-        let phone = &mut self.phones[place(index)];
-        if let Some(code) = code {
-            phone.id = code;
-        }
-        let (id, group) = (phone.id.clone(), phone.group);
-        self.index.insert(id, index);
-        for list in [&mut self.listed, self.groups.entry(group).or_default()] {
-            list.push(index);
-            list.sort_unstable();
-        }
     }
 
     /// The phone moves to another of the provider's groups.
