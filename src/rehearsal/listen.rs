@@ -79,12 +79,12 @@ mod tests {
     fn a_secret_in_a_log_line_is_heard_and_silence_is_not() {
         let secrets = ["canary-17".to_owned()];
         let ((), heard) = listening(&secrets, || {
-            tracing::info!(key = "canary-1", "Nothing to hear");
+            tracing::info!(target: "phonefleet::provider", key = "canary-1", "Nothing to hear");
             tracing::debug!(target: "phonefleet::rehearsal::monitor", "canary-17");
         });
         assert_eq!((heard.lines, heard.secret), (1, None));
         let ((), heard) = listening(&secrets, || {
-            tracing::debug!(password = "canary-17", "Signed in");
+            tracing::debug!(target: "phonefleet::provider", password = "canary-17", "Signed in");
         });
         assert!(heard.secret.unwrap().contains("Signed in"));
     }

@@ -355,7 +355,7 @@ fn too_many_calls_are_found() {
     history.leave(None);
     assert_eq!(history.found(), [Invariant::Budget]);
     let mut history = History::new();
-    history.tell(&Happening::Calls(100, 6));
+    history.tell(&Happening::Calls(1_000, 51));
     assert_eq!(history.found(), [Invariant::Budget], "wasted");
 }
 

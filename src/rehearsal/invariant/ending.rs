@@ -44,9 +44,14 @@ impl Check for Stable {
                     .filter(|request| request.effect == Effect::Mutation && request.order)
                     .and_then(|request| view.intents.get(&request.operation?));
                 let Some(intent) = intent else { return };
+                // A phone that restarted by itself is noticed by the next routine reading, and what cannot be read back is written once more.
+                let noticed = view.settings.read_interval * 2;
                 let awaited = |phone| {
-                    view.key(intent, phone)
-                        .is_some_and(|key| view.excused.contains(&key))
+                    view.key(intent, phone).is_some_and(|key| {
+                        let changed = view.changed.get(&key);
+                        view.excused.contains(&key)
+                            || changed.is_some_and(|at| view.now.since(*at) < noticed)
+                    })
                 };
                 if !intent.phones.iter().all(awaited) {
                     find(format!(
