@@ -5,17 +5,18 @@
 
 use super::error::{CliError, Exit};
 use super::options::Global;
-use super::output::{Format, Mark, Output, count, counted, mark, span};
+use super::output::{Mark, Output, count, counted, mark, span};
 use crate::model::fleet::ProviderKind;
 use crate::rehearsal::profile::Profile;
 use crate::rehearsal::run::Outcome;
 use crate::rehearsal::scenario::Scenario;
 use crate::rehearsal::soak::{Plan, Report, soak};
-use std::num::NonZero;
+use runs::{finish, threads};
 use std::time::Duration;
 
 mod plans;
 mod relations;
+mod runs;
 
 /// Arguments.
 #[derive(clap::Args, Clone, Debug)]
@@ -91,10 +92,6 @@ pub fn run(args: &Args, global: &Global, output: &Output) -> Result<Exit, CliErr
         editions: args.editions,
         ..Scenario::default()
     };
-    let threads = match args.threads {
-        0 => std::thread::available_parallelism().map_or(1, NonZero::get),
-        threads => threads,
-    };
     let plan = Plan {
         scenario,
         providers: args.providers.clone(),
@@ -102,7 +99,7 @@ pub fn run(args: &Args, global: &Global, output: &Output) -> Result<Exit, CliErr
         paired: args.pairs,
         first: args.first_seed,
         seeds: args.seeds,
-        threads,
+        threads: threads(args.threads),
     };
     let told = |over: u64, outcome: &Outcome| {
         if !outcome.violations.is_empty() {
@@ -118,15 +115,8 @@ pub fn run(args: &Args, global: &Global, output: &Output) -> Result<Exit, CliErr
         }
     };
     let report = soak(&plan, &told);
-    match global.output {
-        Format::Json => output.json(&report)?,
-        Format::Text | Format::Markdown => output.data(&text(&report))?,
-    }
-    Ok(if report.violations.is_empty() {
-        Exit::Done
-    } else {
-        Exit::Partly
-    })
+    let violations = report.violations.len();
+    finish((&report, violations), text, global, output)
 }
 
 fn violations(outcome: &Outcome) -> u64 {

@@ -40,15 +40,21 @@ fn told(scenario: &Scenario, outcome: &Outcome) -> String {
     )
 }
 
-#[test]
-fn without_faults_everything_becomes_as_wished_and_stays() {
-    let scenario = scenario(1, 40, 0.5, "none");
-    let outcome = run(&scenario);
+/// Runs it; no invariant is broken.
+fn holds(scenario: &Scenario) -> Outcome {
+    let outcome = run(scenario);
     assert!(
         outcome.violations.is_empty(),
         "{}",
-        told(&scenario, &outcome)
+        told(scenario, &outcome)
     );
+    outcome
+}
+
+#[test]
+fn without_faults_everything_becomes_as_wished_and_stays() {
+    let scenario = scenario(1, 40, 0.5, "none");
+    let outcome = holds(&scenario);
     assert_eq!((outcome.waiting, outcome.crashes), (0, 0));
     assert!(outcome.jobs > 100, "{}", told(&scenario, &outcome));
 }
@@ -64,12 +70,7 @@ fn without_faults_every_provider_becomes_as_wished_and_stays() {
             }],
             ..scenario(5, 20, 0.5, "none")
         };
-        let outcome = run(&scenario);
-        assert!(
-            outcome.violations.is_empty(),
-            "{}",
-            told(&scenario, &outcome)
-        );
+        let outcome = holds(&scenario);
         assert_eq!((outcome.waiting, outcome.crashes), (0, 0), "{scenario}");
         assert!(outcome.jobs > 50, "{}", told(&scenario, &outcome));
     }
@@ -97,12 +98,7 @@ fn whatever_goes_wrong_every_invariant_holds() {
     for profile in ["network", "vendor", deaths, "world", "all,clock=0"] {
         for seed in 0..4 {
             let scenario = scenario(seed, 16, 1.0, profile);
-            let outcome = run(&scenario);
-            assert!(
-                outcome.violations.is_empty(),
-                "{}",
-                told(&scenario, &outcome)
-            );
+            holds(&scenario);
         }
     }
 }
@@ -112,12 +108,7 @@ fn whatever_goes_wrong_every_invariant_holds() {
 fn a_clock_that_jumped_finds_no_older_job() {
     for seed in 0..4 {
         let scenario = scenario(seed, 16, 1.0, "crash");
-        let outcome = run(&scenario);
-        assert!(
-            outcome.violations.is_empty(),
-            "{}",
-            told(&scenario, &outcome)
-        );
+        holds(&scenario);
     }
 }
 
@@ -129,10 +120,5 @@ fn a_stale_listing_after_an_upgrade_orders_no_second_one() {
         editions: 3,
         ..scenario(107, 12, 1.0, "vendor")
     };
-    let outcome = run(&scenario);
-    assert!(
-        outcome.violations.is_empty(),
-        "{}",
-        told(&scenario, &outcome)
-    );
+    holds(&scenario);
 }

@@ -2,10 +2,10 @@
 //!
 //! Invariants: exit 0 only without a difference; a difference names provider, seed and relation. Not here: the runs (`rehearsal::relations`).
 
-use super::plans::{references, threads};
+use super::runs::{Which, finish};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::options::Global;
-use crate::cli::output::{Format, Mark, Output, count, counted, mark};
+use crate::cli::output::{Mark, Output, count, counted, mark};
 use crate::rehearsal::relations::{Report, try_all};
 
 /// Arguments.
@@ -14,38 +14,19 @@ pub(super) struct Args {
     /// How many seeds, for each provider
     #[arg(long, default_value_t = 20)]
     seeds: u64,
-    /// The first seed
-    #[arg(long, default_value_t = 1)]
-    first_seed: u64,
-    /// Providers, each by itself; several with commas
-    #[arg(
-        long,
-        value_name = "PROVIDER",
-        value_delimiter = ',',
-        default_value = "armcloud"
-    )]
-    providers: Vec<String>,
-    /// Runs at a time; 0: as many as there are processors
-    #[arg(long, default_value_t = 0)]
-    threads: usize,
+    #[command(flatten)]
+    which: Which,
 }
 
 /// Runs the pairs and reports.
 ///
 /// # Errors
-/// A provider that is none.
+/// The output cannot be written.
 pub(super) fn run(args: &Args, global: &Global, output: &Output) -> Result<Exit, CliError> {
-    let references = references(&args.providers, args.first_seed, args.seeds)?;
-    let report = try_all(&references, threads(args.threads));
-    match global.output {
-        Format::Json => output.json(&report)?,
-        Format::Text | Format::Markdown => output.data(&text(&report))?,
-    }
-    Ok(if report.violations.is_empty() {
-        Exit::Done
-    } else {
-        Exit::Partly
-    })
+    let references = args.which.references(args.seeds);
+    let report = try_all(&references, args.which.threads());
+    let violations = report.violations.len();
+    finish((&report, violations), text, global, output)
 }
 
 fn text(report: &Report) -> String {
