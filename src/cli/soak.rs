@@ -18,6 +18,9 @@ mod plans;
 mod relations;
 mod runs;
 
+/// Edits of the manifests per run, unless told otherwise.
+const EDITIONS: u32 = 3;
+
 /// Arguments.
 #[derive(clap::Args, Clone, Debug)]
 #[command(args_conflicts_with_subcommands = true)]
@@ -50,7 +53,7 @@ pub struct Args {
     #[arg(long, value_name = "SEEDS", default_value_t = 10)]
     pairs: u64,
     /// Edits of the manifests per run
-    #[arg(long, default_value_t = 3)]
+    #[arg(long, default_value_t = EDITIONS)]
     editions: u32,
     /// Runs at a time; 0: as many as there are processors
     #[arg(long, default_value_t = 0)]
@@ -116,14 +119,41 @@ pub fn run(args: &Args, global: &Global, output: &Output) -> Result<Exit, CliErr
     };
     let report = soak(&plan, &told);
     let violations = report.violations.len();
-    finish((&report, violations), text, global, output)
+    finish(
+        (&report, violations),
+        |report| text(report, args),
+        global,
+        output,
+    )
+}
+
+/// The command that gives one seed again.
+fn again(seed: u64, args: &Args) -> String {
+    let providers: Vec<&str> = args
+        .providers
+        .iter()
+        .map(|provider| provider.as_str())
+        .collect();
+    let providers = match args.providers.len() {
+        all if all == ProviderKind::ALL.len() => String::new(),
+        _ => format!(" --providers {}", providers.join(",")),
+    };
+    let editions = match args.editions {
+        EDITIONS => String::new(),
+        other => format!(" --editions {other}"),
+    };
+    let pairs = u64::from(args.pairs > 0 && seed.is_multiple_of(args.pairs.max(1)));
+    format!(
+        "phonefleet soak --seeds 1 --first-seed {seed} --hours {} --quiet-hours {} --phones {} --faults {}{providers} --pairs {pairs}{editions}",
+        args.hours, args.quiet_hours, args.phones, args.faults,
+    )
 }
 
 fn violations(outcome: &Outcome) -> u64 {
     u64::try_from(outcome.violations.len()).unwrap_or(u64::MAX)
 }
 
-fn text(report: &Report) -> String {
+fn text(report: &Report, args: &Args) -> String {
     let mut lines = vec![
         format!(
             "{} of {:.0} simulated hours in all",
@@ -158,14 +188,25 @@ fn text(report: &Report) -> String {
     lines.push(format!(
         "{} gained nothing; {} searched for secrets; {} with failing phones beside healthy ones, delayed by {} % at most",
         counted(report.wasted, "call"),
-        counted(report.logged, "line of the log"),
+        counted(report.logged, "log line"),
         counted(report.pairs, "run"),
         report.delayed_percent
     ));
     let found = u64::try_from(report.violations.len()).unwrap_or(u64::MAX);
-    for found in &report.violations {
-        lines.push(format!("seed {}: {}", found.seed, found.violation));
-        lines.push(format!("  {}", found.scenario));
+    for of_seed in report
+        .violations
+        .chunk_by(|one, next| one.seed == next.seed)
+    {
+        lines.extend(
+            of_seed
+                .iter()
+                .map(|found| format!("seed {}: {}", found.seed, found.violation)),
+        );
+        lines.extend(
+            of_seed
+                .first()
+                .map(|found| format!("  again: {}", again(found.seed, args))),
+        );
     }
     lines.push(match found {
         0 => format!("{} every invariant held", mark(Mark::Good)),

@@ -209,6 +209,8 @@ pub struct Sight {
     pub read_at: [Option<Timestamp>; PHONE_READS],
     /// Reads of each kind must be sent at or after this: our last completed write to what it reads, or to what invalidates that.
     pub floor: [Timestamp; PHONE_READS],
+    /// What the floor would be without the writes of ours that ended well: those tell which attributes they touched, the rest does not.
+    pub firm: [Timestamp; PHONE_READS],
     /// Two complete listings, far enough apart, did not show the phone.
     pub absent: bool,
     /// Since when every read that tells it has found the phone in use.
@@ -243,6 +245,21 @@ impl Sight {
         }
         for (attribute, value) in reading.values {
             self.values.insert(attribute, Seen { value, at: sent_at });
+        }
+    }
+
+    /// Reads of this kind must be sent at or after `at`.
+    pub fn raise_floor(&mut self, kind: ReadKind, at: Timestamp) {
+        if let Some(slot) = kind.slot() {
+            self.floor[slot] = self.floor[slot].max(at);
+            self.firm[slot] = self.firm[slot].max(at);
+        }
+    }
+
+    /// A write of ours ended well at `at` and may have changed what any read tells.
+    pub fn overwritten(&mut self, at: Timestamp) {
+        for floor in &mut self.floor {
+            *floor = at.max(*floor);
         }
     }
 

@@ -142,8 +142,9 @@ impl<'a> Reader<'a> {
         let Some(slot) = kind.slot() else {
             return false;
         };
-        let floor = self.input.sight.floor[slot];
+        let (floor, firm) = (self.input.sight.floor[slot], self.input.sight.firm[slot]);
         at >= self.oldest_of(kind)
+            && at >= firm
             && (at >= floor || (row.costs.is_live() && self.open.explains(floor)))
     }
 

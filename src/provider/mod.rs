@@ -129,9 +129,9 @@ pub struct LostSubmit {
 /// Jobs found for a lost submit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// The vendor has no list to look in.
+    /// The vendor has no list to look in for this call.
     CannotLook,
-    /// These jobs, by phone; a phone that is not named has none in the list.
+    /// These jobs, by phone. Of a phone that is not named nothing follows: its job may be missing in the list, or come later.
     Jobs(Vec<(PhoneId, JobId)>),
 }
 

@@ -50,10 +50,10 @@ pub(super) struct AccountState {
     pub(super) last_error: Option<crate::provider::CallError>,
     /// No call before this moment (the last one failed as a whole).
     pub(super) again_at: Timestamp,
-    /// The vendor has no list in which lost submits can be found.
-    pub(super) cannot_look: bool,
-    /// Searches for lost submits: when the next is due, and how many were made.
-    pub(super) searches: BTreeMap<OperationId, (Timestamp, u32)>,
+    /// Calls for which the vendor has no list in which lost submits can be found.
+    pub(super) cannot_look: BTreeSet<SmolStr>,
+    /// Searches for lost submits: when the next is due.
+    pub(super) searches: BTreeMap<OperationId, Timestamp>,
     /// Phones that are read one by one, because a read of several was refused.
     pub(super) singles: BTreeSet<PhoneIx>,
     /// Phones whose last read told nothing and that are asked again soon: reading is not over before.
@@ -158,7 +158,7 @@ impl AccountState {
             failed_at: Timestamp::default(),
             last_error: None,
             again_at: Timestamp::default(),
-            cannot_look: false,
+            cannot_look: BTreeSet::new(),
             searches: BTreeMap::new(),
             singles: BTreeSet::new(),
             again: BTreeSet::new(),

@@ -2,10 +2,13 @@
 //!
 //! | known | absolute and live | costly, or not absolute |
 //! |---|---|---|
-//! | wanted value read back, or job found | it happened | it happened |
+//! | job found | it happened | it happened |
+//! | wanted value read back, and the request life over | it happened | it happened |
 //! | settle time not over | wait | wait |
 //! | settled | write again | only with evidence: phone running, old value in two reads further apart than the read lag, no job in the lists |
 //! | settled, no evidence possible | write again | parked: a person must look |
+//!
+//! A value that shows before the request life is over may have come from elsewhere (a copy of an older request, a person): ours may still arrive then.
 //!
 //! Settle time: request life + the call's job deadline, counted from the loss, from the start of this process, or from when the phone was last seen unable
 //! to run jobs, whichever is latest.
@@ -41,10 +44,20 @@ impl Core {
         if phones.is_empty() {
             return;
         }
-        let at = search_at.max(now).after(SEARCHES[0]);
-        self.accounts[account.0].searches.insert(operation, (at, 0));
+        self.search_at(account, operation, search_at.max(now).after(SEARCHES[0]));
         for phone in phones {
             self.no_command_yet(account, phone, now);
+        }
+    }
+
+    /// Searches for the lost submit then, unless the vendor has no list for its call.
+    fn search_at(&mut self, account: AccountIx, operation: OperationId, at: Timestamp) {
+        let Some(state) = self.ledger.operations.get(&operation) else {
+            return;
+        };
+        let account = &mut self.accounts[account.0];
+        if !account.cannot_look.contains(&state.intent.call) {
+            account.searches.insert(operation, at);
         }
     }
 
@@ -112,9 +125,14 @@ impl Core {
         };
         match result {
             Ok(Found::CannotLook) => {
+                let operations = &self.ledger.operations;
                 let account = &mut self.accounts[call.account.0];
-                account.cannot_look = true;
-                account.searches.clear();
+                account.searches.retain(|id, _| {
+                    operations
+                        .get(id)
+                        .is_some_and(|state| state.intent.call != lost.call)
+                });
+                account.cannot_look.insert(lost.call);
             }
             Ok(Found::Jobs(jobs)) => {
                 let unknown = self.unknown_phones(operation);
@@ -158,7 +176,7 @@ impl Core {
             .map(|wait| state.intent.at.after(*wait))
             .find(|at| *at > now);
         if let Some(at) = next {
-            self.accounts[account.0].searches.insert(operation, (at, 0));
+            self.search_at(account, operation, at);
         }
     }
 
@@ -193,14 +211,17 @@ impl Core {
         };
         let phone = self.state(ix).key.phone.clone();
         let looked = self.compare(ix, &intent, since);
-        if looked.proven() {
+        let arrived_by = since.max(self.started).after(self.settings.request_life);
+        if looked.proven() && now >= arrived_by {
             self.moved(operation, vec![(phone, PhaseEvent::Verified)], now);
             self.verified(ix, &intent, now);
             return;
         }
         let settled_at = self.settles_at(ix, &intent, since);
         if now < settled_at {
-            self.look_again(ix, self.next_look(since, settled_at, now));
+            let look = self.next_look(since, settled_at, now);
+            let earlier = Some(arrived_by).filter(|at| *at > now);
+            self.look_again(ix, earlier.map_or(look, |at| at.min(look)));
             return;
         }
         let absolute = self.accounts[self.state(ix).account.0]

@@ -89,22 +89,14 @@ impl Core {
                 for (second, calls) in recent {
                     account.budget.used(Timestamp(second * 1000 + 999), *calls);
                 }
-                // The last second before a crash is not in the journal: it counts as used up.
-                if let Some(last) = called
-                    .keys()
-                    .next_back()
-                    .filter(|last| now.0 / 1000 - **last < 61)
-                {
-                    let documented = account.setup.capabilities.limits.requests_per_second;
-                    let most = account
-                        .setup
-                        .limits
-                        .requests_per_second
-                        .map_or(documented, |lowered| lowered.min(documented));
-                    account
-                        .budget
-                        .used(Timestamp((last + 1) * 1000 + 999).min(now), most);
-                }
+                // The last second before a crash is not in the journal, and nothing tells when it was: it counts as used up, just now.
+                let documented = account.setup.capabilities.limits.requests_per_second;
+                let most = account
+                    .setup
+                    .limits
+                    .requests_per_second
+                    .map_or(documented, |lowered| lowered.min(documented));
+                account.budget.used(now, most);
             }
             self.account_index
                 .insert(account.setup.name.clone(), AccountIx(self.accounts.len()));
@@ -513,9 +505,7 @@ impl Core {
             after == RunState::Running && before.is_some_and(|before| before != RunState::Running);
         if came_back || matches!(after, RunState::Restarting | RunState::Changing) {
             for kind in [ReadKind::Properties, ReadKind::Apps, ReadKind::Shell] {
-                if let Some(slot) = kind.slot() {
-                    self.state_mut(ix).sight.floor[slot] = now;
-                }
+                self.state_mut(ix).sight.raise_floor(kind, now);
             }
         }
         let wiped = matches!(after, RunState::Changing);

@@ -229,9 +229,7 @@ impl Core {
         if intent.costs.is_live() {
             return;
         }
-        for slot in &mut self.state_mut(ix).sight.floor {
-            *slot = now;
-        }
+        self.state_mut(ix).sight.overwritten(now);
         let written: Vec<&Attribute> = intent
             .writes
             .iter()
@@ -281,8 +279,8 @@ impl Core {
         };
         let account = self.state(ix).account;
         for (attribute, _) in intent.writes.iter() {
-            if let Some(slot) = self.read_of(account, attribute).and_then(ReadKind::slot) {
-                self.state_mut(ix).sight.floor[slot] = now;
+            if let Some(kind) = self.read_of(account, attribute) {
+                self.state_mut(ix).sight.raise_floor(kind, now);
             }
         }
     }

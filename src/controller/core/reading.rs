@@ -348,9 +348,7 @@ impl Core {
                 continue;
             }
             for kind in [ReadKind::Properties, ReadKind::Apps, ReadKind::Shell] {
-                if let Some(slot) = kind.slot() {
-                    phone.sight.floor[slot] = phone.sight.floor[slot].max(now);
-                }
+                phone.sight.raise_floor(kind, now);
             }
             self.dirty
                 .insert(PhoneIx(u32::try_from(index).unwrap_or(u32::MAX)));

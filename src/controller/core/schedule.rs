@@ -126,9 +126,12 @@ impl Core {
             account.uncounted = (second, calls + requests);
             return;
         }
+        let first = account.uncounted == (0, 0);
         account.uncounted = (second, requests);
         let identity = account.setup.identity.clone();
-        if calls > 0 {
+        // Before its first call a process says that it calls: the next one cannot know how long it did.
+        let counted = if first { second } else { counted };
+        if first || calls > 0 {
             self.record(Record::Called {
                 identity,
                 second: counted,
@@ -173,13 +176,10 @@ impl Core {
 
     fn search(&mut self, ix: AccountIx, now: Timestamp) -> Option<Work> {
         let account = &mut self.accounts[ix.0];
-        if account.cannot_look {
-            return None;
-        }
         let operation = account
             .searches
             .iter()
-            .find(|(_, (at, _))| *at <= now)
+            .find(|(_, at)| **at <= now)
             .map(|(operation, _)| *operation)?;
         account.searches.remove(&operation);
         let state = self.ledger.operations.get(&operation)?;
@@ -481,9 +481,7 @@ impl Core {
         let free = account.next_free(now).max(account.again_at);
         let mut own: Vec<Timestamp> = Vec::new();
         own.extend(account.polls_at());
-        if !account.cannot_look {
-            own.extend(account.searches.values().map(|(at, _)| *at).min());
-        }
+        own.extend(account.searches.values().min());
         match account.listing.page {
             PageState::Done | PageState::Unwanted | PageState::Failed => {
                 own.push(account.listing.next_at);

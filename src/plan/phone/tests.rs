@@ -443,6 +443,20 @@ fn a_floor_raised_by_anything_else_stands() {
 }
 
 #[test]
+fn a_restart_that_ended_well_does_not_hide_what_failed_before_it() {
+    let failed = NOW.before(Duration::from_secs(5));
+    let done = NOW.before(Duration::from_secs(2));
+    let mut scene = Scene::new()
+        .differs("timezone", "UTC", ZONE)
+        .differs("language", "zh-CN", "de-DE")
+        .open("timezone", text(ZONE), Phase::Succeeded(done));
+    scene.sight.overwritten(done);
+    assert!(!scene.plan().unread.contains(&ReadKind::Properties));
+    scene.sight.raise_floor(ReadKind::Properties, failed);
+    assert!(scene.plan().unread.contains(&ReadKind::Properties));
+}
+
+#[test]
 fn success_that_does_not_show_yet_settles() {
     let done = NOW.before(Duration::from_secs(20));
     let plan = Scene::new()

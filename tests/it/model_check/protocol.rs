@@ -384,7 +384,7 @@ impl Protocol {
                 if it.searchable && listed {
                     actions.push(Action::Find(phone));
                 }
-                if it.shown && self.readable(phone) {
+                if it.shown && self.readable(phone) && it.age > LIFE {
                     actions.push(Action::Read(phone));
                 } else if self.settled(it.age)
                     && (self.readable(phone) || !self.has(Flaw::NeverParks))

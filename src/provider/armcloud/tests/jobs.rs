@@ -353,7 +353,7 @@ async fn a_page_that_does_not_reach_back_proves_nothing() {
     let recent = [batch(at(1), 1, "A"), batch(at(2), 2, "Z")];
     assert_eq!(
         find(NOW.0, r#""totalPage":31,"#, &recent).await,
-        Found::CannotLook
+        Found::Jobs(Vec::new())
     );
     // All phones found: no need to look further.
     let both = [batch(at(1), 1, "A"), batch(at(2), 2, "B")];
