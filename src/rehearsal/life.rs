@@ -215,12 +215,15 @@ impl Parts {
 
     /// The fleet as the core is given it.
     fn planted(&self, edition: u64, fleet: Arc<Fleet>) -> Arc<Fleet> {
-        match (&self.seams.core_fleet, self.load(edition, false)) {
-            (Some(change), Ok(mut other)) => {
+        let Some(change) = &self.seams.core_fleet else {
+            return fleet;
+        };
+        match self.load(edition, false) {
+            Ok(mut other) => {
                 change(&mut other);
                 Arc::new(other)
             }
-            (Some(_) | None, _) => fleet,
+            Err(_) => fleet,
         }
     }
 

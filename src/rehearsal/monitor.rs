@@ -127,8 +127,6 @@ pub struct Request {
     pub operation: Option<OperationId>,
     /// When the client had its answer, or gave it up.
     pub answered: Option<Timestamp>,
-    /// It can still arrive.
-    pub under_way: bool,
     /// It belongs to an order.
     pub order: bool,
     /// It counts against the account's limits, not against those of another service beside it.
@@ -179,16 +177,18 @@ pub struct View {
     pub intended_at: BTreeMap<OperationId, Timestamp>,
     /// Requests that left, newest last.
     pub requests: BTreeMap<u64, Request>,
+    /// Those that can still arrive.
+    pub under_way: BTreeSet<u64>,
     /// Requests of each operation.
     pub sent: FxHashMap<OperationId, Vec<u64>>,
     /// Jobs of the client.
-    pub jobs: BTreeMap<(AccountName, u64), Job>,
+    pub jobs: FxHashMap<(AccountName, u64), Job>,
     /// Jobs by phone, the newest last.
-    pub jobs_of: BTreeMap<PhoneKey, Vec<u64>>,
+    pub jobs_of: FxHashMap<PhoneKey, Vec<u64>>,
     /// When the request of the last answered read of each kind arrived.
-    pub reads: BTreeMap<PhoneKey, [Option<Timestamp>; PHONE_READS]>,
+    pub reads: FxHashMap<PhoneKey, [Option<Timestamp>; PHONE_READS]>,
     /// When a phone was last changed behind the client's back.
-    pub changed: BTreeMap<PhoneKey, Timestamp>,
+    pub changed: FxHashMap<PhoneKey, Timestamp>,
     /// Phones on which a job claimed success and did nothing: what cannot be read there, nobody can know.
     pub misled: BTreeSet<PhoneKey>,
     /// Phones that wait for a person when everything is quiet: what the person's word or the time sets free may still be sent.
@@ -210,11 +210,12 @@ impl View {
             intents: BTreeMap::new(),
             intended_at: BTreeMap::new(),
             requests: BTreeMap::new(),
+            under_way: BTreeSet::new(),
             sent: FxHashMap::default(),
-            jobs: BTreeMap::new(),
-            jobs_of: BTreeMap::new(),
-            reads: BTreeMap::new(),
-            changed: BTreeMap::new(),
+            jobs: FxHashMap::default(),
+            jobs_of: FxHashMap::default(),
+            reads: FxHashMap::default(),
+            changed: FxHashMap::default(),
             misled: BTreeSet::new(),
             excused: BTreeSet::new(),
             canaries: Vec::new(),
@@ -309,9 +310,7 @@ impl View {
                 }
             }
             Happening::Settled(request) => {
-                if let Some(request) = self.requests.get_mut(request) {
-                    request.under_way = false;
-                }
+                self.under_way.remove(request);
             }
             Happening::Read {
                 account,
@@ -420,14 +419,18 @@ impl View {
             jobs,
             jobs_of,
             requests,
+            under_way,
             sent,
             ..
         } = self;
-        jobs.retain(|_, job| job.end.is_none_or(|(at, ..)| at >= oldest));
-        for (phone, numbers) in jobs_of.iter_mut() {
-            numbers.retain(|number| jobs.contains_key(&(phone.account.clone(), *number)));
-        }
-        requests.retain(|_, request| request.under_way || request.left >= oldest);
+        jobs.retain(|(_, number), job| {
+            let needed = job.end.is_none_or(|(at, ..)| at >= oldest);
+            if !needed && let Some(numbers) = jobs_of.get_mut(&job.phone) {
+                numbers.retain(|other| other != number);
+            }
+            needed
+        });
+        requests.retain(|number, request| under_way.contains(number) || request.left >= oldest);
         sent.retain(|_, numbers| {
             numbers.retain(|number| requests.contains_key(number));
             !numbers.is_empty()
@@ -515,6 +518,7 @@ impl Monitor {
         if let Some(operation) = operation {
             self.view.sent.entry(operation).or_default().push(number);
         }
+        self.view.under_way.insert(number);
         self.view.requests.insert(number, request);
         self.happen(left, &Happening::Leaves(number));
         number

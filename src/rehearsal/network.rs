@@ -361,7 +361,6 @@ impl Network {
                 .worlds
                 .get(&account)
                 .is_some_and(|world| world.is_counted(&request.http)),
-            under_way: true,
             order: errand.is_some_and(|errand| errand.order),
         });
         self.trace(now, request);

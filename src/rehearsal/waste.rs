@@ -13,6 +13,7 @@ use crate::model::settings::Settings;
 use crate::model::stamp::Timestamp;
 use crate::provider::ReadRequest;
 use crate::sim::witness::Fact;
+use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -20,11 +21,11 @@ use std::time::Duration;
 #[derive(Debug, Default)]
 pub(super) struct Waste {
     /// When each attribute (or, where a read names none, everything of its kind) was last asked for.
-    asked: BTreeMap<(PhoneKey, ReadKind, Option<Attribute>), Timestamp>,
+    asked: FxHashMap<PhoneKey, FxHashMap<(ReadKind, Option<Attribute>), Timestamp>>,
     /// When each account was last listed from the beginning.
     listed: BTreeMap<AccountName, Timestamp>,
     /// When something last happened to a phone, and to any of an account.
-    happened: BTreeMap<PhoneKey, Timestamp>,
+    happened: FxHashMap<PhoneKey, Timestamp>,
     anywhere: BTreeMap<AccountName, Timestamp>,
     /// When the manifests or the process changed: everything is to be known anew.
     began: Timestamp,
@@ -70,9 +71,9 @@ impl Waste {
         // The routine reading comes a fifth early at most.
         let span = settings.read_interval * 3 / 4;
         let mut worth = false;
-        let names: Vec<Option<Attribute>> = match attributes {
-            [] => vec![None],
-            some => some.iter().cloned().map(Some).collect(),
+        let names: Vec<(ReadKind, Option<Attribute>)> = match attributes {
+            [] => vec![(kind, None)],
+            some => some.iter().map(|name| (kind, Some(name.clone()))).collect(),
         };
         for phone in phones {
             let key = PhoneKey {
@@ -80,8 +81,9 @@ impl Waste {
                 phone: phone.clone(),
             };
             let happened = self.happened.get(&key).copied();
+            let asked = self.asked.entry(key).or_default();
             for name in &names {
-                let before = self.asked.insert((key.clone(), kind, name.clone()), now);
+                let before = asked.insert(name.clone(), now);
                 worth |= !fresh(before, happened, span);
             }
         }

@@ -108,8 +108,8 @@ impl Work {
             | Self::Start(_)
             | Self::Stop(_)
             | Self::Other => 1,
-            Self::Shell(script) if shell::restarts(script.text()) => RESTART,
-            Self::Shell(script) if shell::moves_apps(script.text()) => APPS,
+            Self::Shell(script) if script.restarts() => RESTART,
+            Self::Shell(script) if script.moves_apps() => APPS,
             Self::Shell(_) => 1,
         }
     }
@@ -143,7 +143,7 @@ impl Work {
     /// Whether it can change the phone.
     pub(super) fn mutates(&self) -> bool {
         if let Self::Shell(script) = self {
-            return shell::mutates(script.text());
+            return script.mutates();
         }
         true
     }

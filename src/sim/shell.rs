@@ -12,37 +12,60 @@ mod words;
 use super::phone::{App, Phone};
 use super::world::Offer;
 use smol_str::SmolStr;
+use std::borrow::Cow;
 use std::sync::Arc;
 use words::{Joint, Simple};
 
 /// Shells within shells, at most.
 const DEEPEST: u8 = 4;
 
-/// A script with what it may find on the network: made once, for all phones that it runs on.
+/// A script with what it may find on the network: read once, for all phones that it runs on.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Script {
-    text: SmolStr,
+    /// Its commands, or why it has none.
+    commands: Result<Vec<Simple>, String>,
     /// Apps by the urls that the script names.
     apps: Vec<(SmolStr, Arc<App>)>,
+    /// It can change the phone.
+    mutates: bool,
+    /// It restarts the phone, or all that apps run in.
+    restarts: bool,
+    /// It installs or removes an app.
+    moves_apps: bool,
 }
 
 impl Script {
     /// A script in a world where these apps can be fetched.
     pub(super) fn new(text: &str, offers: &[Offer]) -> Self {
         let named = |offer: &&Offer| !offer.url.is_empty() && text.contains(offer.url.as_str());
+        let commands = words::split(text);
+        let any = |is| any_command(commands.as_deref().unwrap_or_default(), is, 0);
         Self {
-            text: text.into(),
+            mutates: any(&|words| !reads(words)),
+            restarts: any(&restarts),
+            moves_apps: any(&moves_apps),
             apps: offers
                 .iter()
                 .filter(named)
                 .map(|offer| (offer.url.clone(), Arc::clone(&offer.app)))
                 .collect(),
+            commands,
         }
     }
 
-    /// As it was sent.
-    pub(super) fn text(&self) -> &str {
-        &self.text
+    /// Whether it can change the phone.
+    pub(super) fn mutates(&self) -> bool {
+        self.mutates
+    }
+
+    /// Whether it restarts the phone, or all that apps run in.
+    pub(super) fn restarts(&self) -> bool {
+        self.restarts
+    }
+
+    /// Whether it installs or removes an app.
+    pub(super) fn moves_apps(&self) -> bool {
+        self.moves_apps
     }
 }
 
@@ -67,53 +90,37 @@ pub(super) fn run(phone: &mut Phone, script: &Script) -> Ran {
         depth: 0,
         over: false,
     }
-    .run(&script.text, "")
+    .run(&script.commands, "")
 }
 
-/// Whether a script can change the phone.
-pub(super) fn mutates(script: &str) -> bool {
-    any_command(script, &|words| !reads(words))
+fn restarts(words: &[&str]) -> bool {
+    matches!(
+        words,
+        ["reboot", ..]
+            | ["start"]
+            | ["svc", "power", "reboot", ..]
+            | ["setprop", "ctl.restart", "zygote" | "zygote_secondary"]
+            | ["setprop", "sys.powerctl", _]
+    )
 }
 
-/// Whether a script restarts the phone, or all that apps run in.
-pub(super) fn restarts(script: &str) -> bool {
-    any_command(script, &|words| {
-        matches!(
-            words,
-            ["reboot", ..]
-                | ["start"]
-                | ["svc", "power", "reboot", ..]
-                | ["setprop", "ctl.restart", "zygote" | "zygote_secondary"]
-                | ["setprop", "sys.powerctl", _]
-        )
-    })
+fn moves_apps(words: &[&str]) -> bool {
+    matches!(
+        words,
+        ["pm", "install" | "uninstall", ..]
+            | ["cmd", "package", "install" | "uninstall", ..]
+            | ["curl", ..]
+    )
 }
 
-/// Whether a script installs or removes an app.
-pub(super) fn moves_apps(script: &str) -> bool {
-    any_command(script, &|words| {
-        matches!(
-            words,
-            ["pm", "install" | "uninstall", ..]
-                | ["cmd", "package", "install" | "uninstall", ..]
-                | ["curl", ..]
-        )
-    })
-}
-
-/// Whether any command of a script, or of a shell that it starts, is such.
-fn any_command(script: &str, is: &dyn Fn(&[&str]) -> bool) -> bool {
-    any_command_within(script, is, 0)
-}
-
-fn any_command_within(script: &str, is: &dyn Fn(&[&str]) -> bool, depth: u8) -> bool {
-    let Ok(commands) = words::split(script) else {
-        return false;
-    };
+/// Whether any command, or any of a shell that one starts, is such.
+fn any_command(commands: &[Simple], is: &dyn Fn(&[&str]) -> bool, depth: u8) -> bool {
     commands.iter().any(|command| {
         let words: Vec<&str> = command.words.iter().map(String::as_str).collect();
         match inner(&words) {
-            Some(text) if depth < DEEPEST => any_command_within(&text, is, depth + 1),
+            Some(text) if depth < DEEPEST => {
+                words::split(&text).is_ok_and(|commands| any_command(&commands, is, depth + 1))
+            }
             Some(_) | None => is(&words),
         }
     })
@@ -170,8 +177,8 @@ struct Shell<'a> {
 }
 
 impl Shell<'_> {
-    fn run(&mut self, text: &str, input: &str) -> Ran {
-        let commands = match words::split(text) {
+    fn run(&mut self, commands: &Result<Vec<Simple>, String>, input: &str) -> Ran {
+        let commands = match commands {
             Ok(commands) => commands,
             Err(problem) => {
                 let words = format!("/system/bin/sh: syntax error: {problem}\n");
@@ -214,12 +221,15 @@ impl Shell<'_> {
     }
 
     fn execute(&mut self, command: &Simple, input: &str, status: u8) -> Answer {
-        let words: Vec<String> = command
+        let words: Vec<Cow<'_, str>> = command
             .words
             .iter()
-            .map(|word| word.replace(words::STATUS, &status.to_string()))
+            .map(|word| match word.contains(words::STATUS) {
+                true => Cow::Owned(word.replace(words::STATUS, &status.to_string())),
+                false => Cow::Borrowed(word.as_str()),
+            })
             .collect();
-        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        let words: Vec<&str> = words.iter().map(AsRef::as_ref).collect();
         let mut answer = match inner(&words) {
             Some(text) => self.shell(&text, input),
             None => {
@@ -248,7 +258,7 @@ impl Shell<'_> {
             return answer;
         }
         self.depth += 1;
-        let ran = self.run(text, input);
+        let ran = self.run(&words::split(text), input);
         self.depth -= 1;
         Answer {
             text: ran.output,

@@ -90,7 +90,6 @@ impl History {
             operation: operation.map(OperationId),
             answered: None,
             counted: true,
-            under_way: true,
             order: true,
         })
     }

@@ -124,10 +124,11 @@ fn left_too_early(number: u64, view: &View, find: &mut dyn FnMut(String)) {
     else {
         return;
     };
-    for (_, other) in view.requests.range(..number) {
+    let under_way = view.under_way.range(..number);
+    for other in under_way.filter_map(|other| view.requests.get(other)) {
         let earlier = other
             .operation
-            .filter(|id| other.under_way && *id != intent.operation)
+            .filter(|id| *id != intent.operation)
             .filter(|_| other.account == request.account && other.effect == Effect::Mutation)
             .and_then(|id| view.intents.get(&id));
         let Some(earlier) = earlier else { continue };

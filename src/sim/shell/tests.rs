@@ -22,6 +22,11 @@ fn offers() -> Vec<Offer> {
     world().change(|world| world.offers().to_vec())
 }
 
+/// A script without anything on the network.
+fn script(text: &str) -> Script {
+    Script::new(text, &[])
+}
+
 fn on(phone: &mut Phone, script: &str) -> String {
     run(phone, &Script::new(script, &offers())).all
 }
@@ -74,8 +79,8 @@ fn shells_within_shells_run_the_same_commands() {
         sh("adb -s emulator-5554 shell getprop sys.boot_completed"),
         "1\n"
     );
-    assert!(mutates("docker exec phone1 sh -c 'setprop a 1'"));
-    assert!(!mutates("docker exec phone1 sh -c 'getprop a'"));
+    assert!(script("docker exec phone1 sh -c 'setprop a 1'").mutates);
+    assert!(!script("docker exec phone1 sh -c 'getprop a'").mutates);
     let nested = (0..9).fold("echo deep".to_owned(), |inner, _| {
         quoted(&["sh", "-c", &inner])
     });
@@ -270,46 +275,44 @@ fn screens_and_radios_are_switched() {
 
 #[test]
 fn scripts_that_only_read_are_known() {
-    assert!(!mutates(
-        "echo M; getprop a.b; settings get global x; pm list packages -3 || echo failed; dumpsys package x | grep -m 1 v; wm size; echo RC=$?"
-    ));
-    for script in [
+    let reads = script(
+        "echo M; getprop a.b; settings get global x; pm list packages -3 || echo failed; dumpsys package x | grep -m 1 v; wm size; echo RC=$?",
+    );
+    assert!(!reads.mutates);
+    for text in [
         "setprop a 1",
         "settings put global a 1",
         "echo a; am force-stop b",
         "getprop a | sh -c 'setprop a 1'",
         "reboot",
     ] {
-        assert!(mutates(script), "{script}");
+        assert!(script(text).mutates, "{text}");
     }
 }
 
 #[test]
 fn scripts_that_restart_or_move_apps_are_known() {
-    for script in [
+    for text in [
         "reboot",
         "echo; setprop ctl.restart zygote",
         "stop; start",
         "svc power reboot",
     ] {
-        assert!(restarts(script), "{script}");
+        assert!(script(text).restarts, "{text}");
     }
-    assert!(!restarts("getprop reboot; echo reboot; am start -n a/b"));
-    assert!(moves_apps("echo a && pm install -r x"));
-    assert!(!moves_apps("pm list packages"));
+    assert!(!script("getprop reboot; echo reboot; am start -n a/b").restarts);
+    assert!(script("echo a && pm install -r x").moves_apps);
+    assert!(!script("pm list packages").moves_apps);
 }
 
 proptest::proptest! {
     #[test]
-    fn no_text_breaks_it(script in "[a-z'\"\\\\;&|$?><\n #-]{0,40}") {
-        sh(&script);
-        mutates(&script);
+    fn no_text_breaks_it(text in "[a-z'\"\\\\;&|$?><\n #-]{0,40}") {
+        sh(&text);
     }
 
     #[test]
     fn no_command_breaks_it(words in proptest::collection::vec("(setprop|settings|put|get|list|global|pm|install|uninstall|packages|cmd|location|providers|am|start|wm|size|curl|-o|-n|-m|grep|head|[|]|;|x|--|-1|sh|-c)", 0..9)) {
-        let script = words.join(" ");
-        sh(&script);
-        mutates(&script);
+        sh(&words.join(" "));
     }
 }

@@ -19,7 +19,7 @@ pub(super) enum Joint {
 }
 
 /// One command.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) struct Simple {
     /// How it hangs on the one before.
     pub(super) joint: Joint,

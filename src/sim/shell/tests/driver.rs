@@ -46,14 +46,14 @@ fn http_proxy() -> Wish {
 
 fn write(phone: &mut Phone, name: &str, wish: &Wish, bounds: &Bounds) -> String {
     let script = write_script(&[(attribute(name), wish.clone())], None, bounds).unwrap();
-    assert!(mutates(&script), "{script}");
+    assert!(Script::new(&script, &[]).mutates, "{script}");
     on(phone, &script)
 }
 
 fn read(phone: &mut Phone, name: &str, bounds: &Bounds) -> Option<Observed> {
     let asked = [attribute(name)];
     let script = read_script(&asked, bounds).unwrap();
-    assert!(!mutates(&script), "{script}");
+    assert!(!Script::new(&script, &[]).mutates, "{script}");
     let told = decode(&asked, bounds, &on(phone, &script));
     told.values.into_iter().map(|(_, value)| value).next()
 }
@@ -132,7 +132,8 @@ fn apps_come_by_url_are_listed_and_go() {
         version: VersionWish::Any,
     }));
     let script = write_script(&[(asked[1].clone(), present)], Some(&app), &ANY).unwrap();
-    assert!(moves_apps(&script) && !restarts(&script));
+    let moves = Script::new(&script, &[]);
+    assert!(moves.moves_apps && !moves.restarts);
     assert_eq!(of(&mut phone, "com.example.maps").unwrap().1, Some(130));
     assert!(on(&mut phone, &script).contains("Success"));
     assert_eq!(
