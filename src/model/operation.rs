@@ -6,7 +6,7 @@
 use super::attribute::Attribute;
 use super::capability::Costs;
 use super::condition::Cause;
-use super::id::{JobId, OperationId, PhoneId, Revision, VendorIdentity};
+use super::id::{JobId, OperationId, PhoneId, Revision, VendorIdentity, first_bytes};
 use super::stamp::Timestamp;
 use super::value::Wish;
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,13 @@ pub struct Intent {
     pub revision: Revision,
     /// When.
     pub at: Timestamp,
+}
+
+impl Intent {
+    /// A number that stands for this one operation, also beside those of other state folders: first 8 bytes of the SHA-256 of its number and time.
+    pub fn mark(&self) -> u64 {
+        first_bytes(format!("{} {}", self.operation, self.at.0).as_bytes())
+    }
 }
 
 /// Where one phone of an operation stands.

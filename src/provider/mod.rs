@@ -51,6 +51,8 @@ pub struct Order {
     pub app: Option<AppToInstall>,
     /// Upgrade: the image's id in the vendor's catalogue.
     pub image: Option<SmolStr>,
+    /// No other order has it: a vendor whose lists show something of what was sent can be made to show it.
+    pub mark: u64,
 }
 
 /// An app to be installed, or one that the vendor's catalogue knows.
@@ -124,6 +126,8 @@ pub struct LostSubmit {
     pub phones: Arc<[PhoneId]>,
     /// When it was sent.
     pub sent_at: Timestamp,
+    /// What was sent had this [`Order::mark`].
+    pub mark: u64,
 }
 
 /// Jobs found for a lost submit.

@@ -113,6 +113,12 @@ fn account(text: &mut String, scenario: &Scenario, plan: &AccountPlan) {
             String::new()
         };
         let source = match plan.provider {
+            // A file that is described in full comes by way of the vendor's catalogue.
+            ProviderKind::Alibaba if app == "chat" && scenario.draw("described", 0, 2) == 0 => {
+                format!(
+                    "{{ url: \"https://apps.example/{package}-{version}.apk\", md5: 32e1f345f209a7dc1cc704913ea436d3, sizeMb: 12, versionCode: 201 }}"
+                )
+            }
             ProviderKind::ArmCloud | ProviderKind::Alibaba => {
                 format!("{{ account: {name}, appId: \"{id}\" }}")
             }

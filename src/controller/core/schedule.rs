@@ -185,6 +185,7 @@ impl Core {
         let state = self.ledger.operations.get(&operation)?;
         let phones: Vec<PhoneId> = self.unknown_phones(operation);
         let lost = LostSubmit {
+            mark: state.intent.mark(),
             call: state.intent.call.clone(),
             phones: phones.into(),
             sent_at: state.intent.at,
@@ -244,7 +245,7 @@ impl Core {
                 self.dirty.insert(member);
             }
         }
-        self.record(Record::Intended(Intent {
+        let intent = Intent {
             operation,
             identity,
             call: payload.call.into(),
@@ -254,7 +255,9 @@ impl Core {
             cause: ready.key.cause,
             revision: self.fleet.revision.clone(),
             at: now,
-        }));
+        };
+        let mark = intent.mark();
+        self.record(Record::Intended(intent));
         let app = payload
             .app
             .clone()
@@ -267,6 +270,7 @@ impl Core {
                 writes: Arc::clone(&payload.writes),
                 app,
                 image: payload.image.clone(),
+                mark,
             },
         )
     }

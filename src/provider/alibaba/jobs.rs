@@ -215,31 +215,30 @@ pub(super) struct Lost<'a> {
     pub(super) phones: &'a [PhoneId],
     /// When it was sent, by the vendor's clock, less what clocks may differ.
     pub(super) since: Timestamp,
+    /// What its script says first, where it is a command.
+    pub(super) mark: String,
     /// Jobs of answers that came: they are not lost.
     pub(super) known: &'a dyn Fn(&str) -> bool,
 }
 
-/// Jobs of a lost submit among these tasks: of each phone the first that began after the submit and is not known otherwise; nothing else of ours runs on the
-/// phone until the outcome is known.
+/// Jobs of a lost submit among these tasks: of each phone the first one. A command is ours when it printed the mark of the order, which it has done when it
+/// has ended; readings and orders of others are commands too. Of other calls it is the first task of that type that began after the submit and is not known
+/// otherwise: nothing else of ours runs on the phone until the outcome is known.
 pub(super) fn found(rows: &[TaskRow], lost: &Lost<'_>) -> Vec<(PhoneId, JobId)> {
     let phones: FxHashSet<&str> = lost.phones.iter().map(PhoneId::as_str).collect();
     let mut first: BTreeMap<PhoneId, (Timestamp, JobId)> = BTreeMap::new();
     for row in rows {
-        let (Some(id), Some(began)) = (
-            some(row.task_id.as_ref()),
-            row.start_time.as_deref().and_then(moment),
-        ) else {
+        let Some(id) = some(row.task_id.as_ref()) else {
             continue;
         };
-        let parent = some(row.parent_task_id.as_ref());
-        let known = (lost.known)(&id) || parent.is_some_and(|parent| (lost.known)(&parent));
-        if row.level == Some(1) || began < lost.since || known || !is_of(row, lost.call) {
+        let began = row.start_time.as_deref().and_then(moment);
+        if row.level == Some(1) || !is_of(row, lost.call) || !is_this(row, (&id, began), lost) {
             continue;
         }
         let Some(phone) = phones_of(row).find(|phone| phones.contains(phone.as_str())) else {
             continue;
         };
-        let job = (began, JobId::new(id));
+        let job = (began.unwrap_or_default(), JobId::new(id));
         let entry = first
             .entry(PhoneId::new(phone))
             .or_insert_with(|| job.clone());
@@ -249,6 +248,21 @@ pub(super) fn found(rows: &[TaskRow], lost: &Lost<'_>) -> Vec<(PhoneId, JobId)> 
     }
     let jobs = first.into_iter();
     jobs.map(|(phone, (_, job))| (phone, job)).collect()
+}
+
+/// Whether a task of the right type can be of this very submit.
+fn is_this(row: &TaskRow, (id, began): (&str, Option<Timestamp>), lost: &Lost<'_>) -> bool {
+    if lost.call == call::COMMAND {
+        // `Param` is not documented; where it has the script, it tells before the command has ended.
+        let words = [&row.result, &row.error_msg, &row.param];
+        return words
+            .into_iter()
+            .flatten()
+            .any(|text| text.contains(&lost.mark));
+    }
+    let parent = some(row.parent_task_id.as_ref());
+    let known = (lost.known)(id) || parent.is_some_and(|parent| (lost.known)(&parent));
+    began.is_some_and(|began| began >= lost.since) && !known
 }
 
 /// Whether a task is of the type that the call starts. The name of image changes is not documented: it has "Image" in it.

@@ -361,6 +361,7 @@ impl Alibaba {
                 call: &lost.call,
                 phones: &lost.phones,
                 since,
+                mark: order::mark(lost.mark),
                 known: &|job| memory.named.contains_key(job),
             },
         )))

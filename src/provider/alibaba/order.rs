@@ -36,7 +36,8 @@ pub(super) fn build(order: &Order) -> Result<Call, CallError> {
     match order.call {
         call::COMMAND => {
             let script = shell::write_script(&order.writes, order.app.as_ref(), &COMMANDS)?;
-            Ok(command(&order.phones, &script))
+            let marked = format!("echo {}; {script}", mark(order.mark));
+            Ok(command(&order.phones, &marked))
         }
         call::INSTALL => on_app(order, &action::INSTALL),
         call::UNINSTALL => on_app(order, &action::UNINSTALL),
@@ -48,6 +49,12 @@ pub(super) fn build(order: &Order) -> Result<Call, CallError> {
         call::STOP_ADB => adb(order, &action::STOP_ADB, false),
         other => Err(our_bug(format!("no request is made for {other}"))),
     }
+}
+
+/// What the script of an order says first. The vendor's list of tasks tells neither script nor request, but what a command printed: by this the commands of an
+/// order are known from all others, readings above all.
+pub(super) fn mark(of: u64) -> String {
+    format!("=phonefleet-order={of:016x}")
 }
 
 /// A script for the shell of these phones.

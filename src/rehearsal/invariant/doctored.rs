@@ -213,6 +213,7 @@ fn two_open_jobs_are_found() {
 #[test]
 fn a_request_without_intent_is_found() {
     let order = Order {
+        mark: 7,
         call: "updateTimeZone",
         phones: Arc::new([]),
         writes: Arc::new([]),
@@ -425,6 +426,7 @@ fn an_order_after_the_stop_or_in_the_quiet_is_found() {
 #[test]
 fn an_order_on_a_phone_of_nobody_is_found() {
     let order = Order {
+        mark: 7,
         call: "updateTimeZone",
         phones: Arc::new([PhoneId::new(PHONE)]),
         writes: Arc::new([]),

@@ -70,10 +70,12 @@ impl Check for IntentFirst {
     }
 }
 
-/// Where a vendor's calls wait for others (for a token, for what is stored there first): when the last of the account's calls before this one was answered.
+/// Where a vendor's calls wait for others (for a token, for what is stored there or looked up first): when the last of the account's calls before this one was answered.
 fn prepared(request: &Request, number: u64, view: &View) -> Option<Timestamp> {
     let account = view.accounts.get(&request.account)?;
-    if !account.capabilities.leaves_late {
+    let intent = view.intents.get(&request.operation?)?;
+    let call = account.capabilities.call(&intent.call);
+    if !account.capabilities.leaves_late && call.is_none_or(|call| call.requests < 2) {
         return None;
     }
     let before = view.requests.range(..number);

@@ -58,14 +58,16 @@ impl Tallies {
             if effect && job.costly {
                 all.restarted(&phone);
             }
-            let tally = all.of.entry((phone, job.work.clone())).or_default();
-            tally.costly |= job.costly;
-            tally.blind |= job.blind;
-            if effect {
-                tally.effects += 1;
-                tally.fresh = true;
-            } else {
-                tally.vain += 1;
+            for kind in kinds(&job.work) {
+                let tally = all.of.entry((phone.clone(), kind)).or_default();
+                tally.costly |= job.costly;
+                tally.blind |= job.blind;
+                if effect {
+                    tally.effects += 1;
+                    tally.fresh = true;
+                } else {
+                    tally.vain += 1;
+                }
             }
         }
         all
@@ -81,6 +83,17 @@ impl Tallies {
 
     fn get(of: &BTreeMap<PhoneKey, u32>, phone: &PhoneKey) -> u32 {
         of.get(phone).copied().unwrap_or(0)
+    }
+}
+
+/// A job by each attribute that it writes: which ones share a call depends on when edits come and what was done before.
+fn kinds(work: &str) -> Vec<String> {
+    match work.split_once(' ') {
+        Some((call, attributes)) => attributes
+            .split(' ')
+            .map(|attribute| format!("{call} {attribute}"))
+            .collect(),
+        None => vec![work.to_owned()],
     }
 }
 
@@ -217,6 +230,19 @@ mod tests {
             after.changed.insert(phone(), 1);
             assert_eq!(found(&before, &after), Vec::<&str>::new());
         }
+    }
+
+    #[test]
+    fn what_shared_a_call_may_go_alone_once_but_not_again() {
+        let before = log(vec![job("asyncCmd app/a app/b", false, true)]);
+        let apart = log(vec![
+            job("asyncCmd app/b", false, true),
+            job("asyncCmd app/a", false, true),
+        ]);
+        assert_eq!(found(&before, &apart), Vec::<&str>::new());
+        let mut again = apart.clone();
+        again.jobs.push(job("asyncCmd app/a app/b", false, true));
+        assert_eq!(found(&before, &again), ["mutations", "mutations"]);
     }
 
     #[test]

@@ -207,6 +207,7 @@ impl Bench {
             _ => None,
         };
         Order {
+            mark: 7,
             call,
             phones: self.phones.clone(),
             writes: [(attribute, wish)].into(),
@@ -584,6 +585,7 @@ async fn a_lost_submit_is_found_and_an_answered_one_is_not_taken_for_it() {
     let bench = Bench::new(spec(5));
     let order = bench.order("timezone", text("Asia/Tokyo"), None);
     let lost = |call: &str| LostSubmit {
+        mark: 7,
         call: call.into(),
         phones: bench.phones.clone(),
         sent_at: bench.clock.now(),
@@ -600,6 +602,16 @@ async fn a_lost_submit_is_found_and_an_answered_one_is_not_taken_for_it() {
     bench
         .sim
         .change(|world| world.set_faults(Faults::default()));
+    // A command tells whose it is when it has ended; one that reads is a command too.
+    let nothing = Found::Jobs(Vec::new());
+    assert_eq!(bench.provider.find(&sent).await.unwrap(), nothing);
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    bench.by_shell(&["timezone"]).await;
+    let other = LostSubmit {
+        mark: 8,
+        ..sent.clone()
+    };
+    assert_eq!(bench.provider.find(&other).await.unwrap(), nothing);
     let Found::Jobs(jobs) = bench.provider.find(&sent).await.unwrap() else {
         panic!("cannot look")
     };
@@ -612,10 +624,14 @@ async fn a_lost_submit_is_found_and_an_answered_one_is_not_taken_for_it() {
     bench.follow("RunCommand", Submission { rows }).await;
     assert_eq!(bench.phone(1).timezone, "Asia/Tokyo");
 
-    // A command that was answered, and then one that never arrives.
-    bench.by_shell(&["timezone"]).await;
-    let sent = lost("RunCommand");
-    let nothing = Found::Jobs(Vec::new());
+    // An order that was answered, and then one that never arrives.
+    let answered = bench.order("timezone", text("Asia/Tokyo"), None);
+    bench.provider.submit(&answered).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(30)).await;
+    let sent = LostSubmit {
+        mark: 9,
+        ..lost("RunCommand")
+    };
     assert_eq!(bench.provider.find(&sent).await.unwrap(), nothing);
     // What starts no task cannot be found, and no call is spent on it.
     let calls = bench.sim.report().calls;

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 fn timezone() -> Order {
     Order {
+        mark: 7,
         call: call::COMMAND,
         phones: phones(&["acp-1", "acp-12"]),
         writes: [(

@@ -277,6 +277,7 @@ async fn everything() -> Vec<http::Request<bytes::Bytes>> {
         .unwrap();
     for (name, write, app) in orders().into_iter().chain(known()) {
         let order = Order {
+            mark: 7,
             call: name,
             phones: two.clone(),
             writes: [write].into(),

@@ -102,6 +102,8 @@ pub(in super::super) struct TaskRow {
     #[serde(deserialize_with = "text")]
     pub(in super::super) start_time: Option<SmolStr>,
     #[serde(deserialize_with = "text")]
+    pub(in super::super) param: Option<SmolStr>,
+    #[serde(deserialize_with = "text")]
     pub(in super::super) result: Option<SmolStr>,
     #[serde(deserialize_with = "text")]
     pub(in super::super) error_code: Option<SmolStr>,

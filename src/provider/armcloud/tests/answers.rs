@@ -12,6 +12,7 @@ use std::time::Duration;
 
 fn order(codes: &[&str]) -> Order {
     Order {
+        mark: 7,
         call: call::TIME_ZONE,
         phones: phones(codes),
         writes: [(

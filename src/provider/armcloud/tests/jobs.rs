@@ -35,6 +35,7 @@ fn order(name: &'static str, codes: &[&str]) -> Order {
         _ => wish("timezone", Value::Text("UTC".into())),
     };
     Order {
+        mark: 7,
         call: name,
         phones: phones(codes),
         writes: [write].into(),
@@ -300,6 +301,7 @@ async fn polls_name_each_task_once_and_fit_the_limit() {
 
 fn lost(name: &str, codes: &[&str]) -> LostSubmit {
     LostSubmit {
+        mark: 7,
         call: name.into(),
         phones: phones(codes),
         sent_at: NOW,

@@ -16,6 +16,7 @@ use std::collections::BTreeMap;
 
 fn order(name: &'static str, codes: &[&str], writes: Vec<(&str, Wish)>) -> Order {
     Order {
+        mark: 7,
         call: name,
         phones: phones(codes),
         writes: writes
@@ -205,6 +206,7 @@ async fn apps_come_from_the_catalogue_or_a_url_go_start_and_stop() {
         }))
     };
     let with = |name, source| Order {
+        mark: 7,
         app: Some(AppToInstall {
             package: package.clone(),
             source,

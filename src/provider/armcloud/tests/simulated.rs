@@ -164,6 +164,7 @@ impl Bench {
         };
         for phones in self.phones.chunks(most) {
             let order = Order {
+                mark: 7,
                 call,
                 phones: phones.into(),
                 writes: Arc::from([(attribute.clone(), wish.clone())]),
@@ -456,6 +457,7 @@ async fn lost_work_is_found_where_the_vendor_has_a_list() {
         let wish = Wish::Set(Value::Text("1".into()));
         bench.write(&attribute, wish, None).await;
         let lost = LostSubmit {
+            mark: 7,
             call: "asyncCmd".into(),
             phones: bench.phones.clone(),
             sent_at,

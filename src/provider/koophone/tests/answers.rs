@@ -16,6 +16,7 @@ const SAMPLE: &str = include_str!("../../../../tests/fixtures/koophone/async-com
 
 fn order() -> Order {
     Order {
+        mark: 7,
         call: "async-command",
         phones: phones(&["a44uhlf7", "efjy72gs"]),
         writes: Arc::from([(
@@ -260,6 +261,7 @@ async fn a_lost_answer_may_have_been_accepted_and_cannot_be_looked_up() {
     assert_eq!(refused(Err(nowhere)).await.accepted, Accepted::No);
     let rig = Rig::answering(&[]);
     let lost = LostSubmit {
+        mark: 7,
         call: "async-command".into(),
         phones: phones(&["a44uhlf7"]),
         sent_at: Timestamp(super::NOW),

@@ -16,6 +16,7 @@ const STARTED: &str = r#"{"error_code":"0","data":{"task_id":"t","cmd_jobs":[]}}
 
 fn order(call: &'static str, attribute: &str, wish: Wish) -> Order {
     Order {
+        mark: 7,
         call,
         phones: phones(&["a44uhlf7", "efjy72gs"]),
         writes: Arc::from([(attribute.parse().unwrap(), wish)]),
@@ -130,6 +131,7 @@ fn url(url: &str, size_mb: Option<u32>) -> AppSource {
 
 fn install(source: AppSource) -> Order {
     Order {
+        mark: 7,
         app: Some(AppToInstall {
             package: Package::new("com.example.maps"),
             source,
@@ -251,10 +253,12 @@ async fn nothing_is_sent_of_what_is_refused() {
         order("app/install", "app/com.example.maps", present()),
         install(url("https://b.example/a.apk?x=1", Some(1))),
         Order {
+            mark: 7,
             phones: phones(&many),
             ..order("async-command", "timezone", text("Asia/Tokyo"))
         },
         Order {
+            mark: 7,
             phones: phones(&[]),
             ..order("async-command", "timezone", text("Asia/Tokyo"))
         },

@@ -180,6 +180,7 @@ impl Bench {
             (_, _) => None,
         };
         let order = Order {
+            mark: 7,
             call,
             phones: self.phones.clone(),
             writes: Arc::from([(attribute.clone(), wish.clone())]),
@@ -416,6 +417,7 @@ async fn tokens_are_renewed_while_work_goes_on() {
     bench.sim.change(World::revoke_tokens);
     let (wish, _) = text("Asia/Tokyo");
     let order = Order {
+        mark: 7,
         call: table::call::COMMAND,
         phones: bench.phones.clone(),
         writes: Arc::from([(Attribute::Timezone, wish)]),

@@ -143,6 +143,7 @@ fn write(id: &str, created: &str) -> Json {
 async fn found(rig: &Rig, rows: Json) -> Vec<String> {
     rig.then(vec![good(&json!({ "dataSet": rows }))]);
     let lost = LostSubmit {
+        mark: 7,
         call: call::SETTINGS.into(),
         phones: phones(&["i-1", "i-2", "i-3"]),
         sent_at: NOW,
@@ -247,6 +248,7 @@ async fn of_many_phones_a_part_is_asked_for() {
     let ids: Vec<String> = (0..150).map(|number| format!("i-{number}")).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let lost = LostSubmit {
+        mark: 7,
         call: call::SETTINGS.into(),
         phones: phones(&ids),
         sent_at: NOW,

@@ -200,6 +200,7 @@ fn phones(ids: &[&str]) -> Arc<[PhoneId]> {
 fn order(ids: &[&str], zone: &str) -> Order {
     let wish = Wish::Set(Value::Text(zone.into()));
     Order {
+        mark: 7,
         call: call::SETTINGS,
         phones: phones(ids),
         writes: ["property/persist.sys.fleet.zone".parse().unwrap()]

@@ -142,6 +142,7 @@ impl Bench {
             (_, _) => None,
         };
         let order = Order {
+            mark: 7,
             call,
             phones: self.phones.clone(),
             writes: [(attribute.clone(), wish)].into(),
@@ -432,6 +433,7 @@ async fn a_lost_submit_is_found_in_whatever_zone_the_vendor_counts() {
         jobs.sort_by(|one, other| one.0.cmp(&other.0));
         tokio::time::sleep(Duration::from_secs(1)).await;
         let lost = LostSubmit {
+            mark: 7,
             call: call::SETTINGS.into(),
             phones: bench.phones.clone(),
             sent_at,

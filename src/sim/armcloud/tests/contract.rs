@@ -124,6 +124,7 @@ impl Bench {
             _ => None,
         };
         let order = Order {
+            mark: 7,
             call,
             phones: [PhoneId::new(ONE)].into(),
             writes: [(attribute, wish)].into(),
@@ -524,6 +525,7 @@ async fn a_lost_submit_is_found_in_the_list_or_not_looked_for() {
         sent_at,
     );
     let lost = |call: &str| LostSubmit {
+        mark: 7,
         call: call.into(),
         phones: [PhoneId::new(ONE), PhoneId::new(TWO)].into(),
         sent_at,

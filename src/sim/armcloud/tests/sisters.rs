@@ -160,6 +160,7 @@ async fn wishes_take_effect_and_are_read_back() {
 async fn a_lost_submit_cannot_be_looked_up() {
     let bench = Bench::at(ProviderKind::VsPhone, Dialect::default(), &[]);
     let lost = LostSubmit {
+        mark: 7,
         call: "updatePadProperties".into(),
         phones: [PhoneId::new(ONE)].into(),
         sent_at: START,
@@ -248,6 +249,7 @@ fn refusals_carry_the_sisters_codes() {
 async fn what_a_sister_refuses_keeps_its_kind_and_code() {
     use crate::provider::{Accepted, ErrorKind, Order};
     let order = |phone: &str| Order {
+        mark: 7,
         call: "updateTimeZone",
         phones: [PhoneId::new(phone)].into(),
         writes: [("timezone".parse().unwrap(), text("UTC"))].into(),
