@@ -10,6 +10,7 @@ use super::id::{
 use super::operation::{Illegal, Intent, Outcome, Phase, PhaseEvent};
 use super::past::Past;
 use super::stamp::Timestamp;
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -177,7 +178,7 @@ pub struct Ledger {
     /// Operations that are not closed on every phone.
     pub operations: BTreeMap<OperationId, OperationState>,
     /// What is known of each phone; phones of which nothing is known are not in it.
-    pub phones: BTreeMap<VendorIdentity, BTreeMap<PhoneId, History>>,
+    pub phones: BTreeMap<VendorIdentity, FxHashMap<PhoneId, History>>,
     /// Phones on which a group spent costs, by revision.
     pub spent: BTreeMap<(GroupName, Revision), BTreeSet<(VendorIdentity, PhoneId)>>,
     /// Calls by second, the last two minutes.
@@ -343,7 +344,7 @@ impl Ledger {
         edit: impl FnOnce(&mut History),
     ) {
         if !self.phones.contains_key(identity) {
-            self.phones.insert(identity.clone(), BTreeMap::new());
+            self.phones.insert(identity.clone(), FxHashMap::default());
         }
         let Some(phones) = self.phones.get_mut(identity) else {
             return;
@@ -406,9 +407,11 @@ impl Ledger {
 /// Snapshot of what is known of the phones of one vendor identity; open operations tell of themselves (`Standing`).
 fn snapshot_of_phones(
     identity: &VendorIdentity,
-    phones: &BTreeMap<PhoneId, History>,
+    phones: &FxHashMap<PhoneId, History>,
     records: &mut Vec<Record>,
 ) {
+    let mut phones: Vec<(&PhoneId, &History)> = phones.iter().collect();
+    phones.sort_unstable_by_key(|(phone, _)| *phone);
     let mut converged: BTreeMap<&GroupName, Vec<ConvergedRow>> = BTreeMap::new();
     let (mut asserted, mut pasts) = (Vec::new(), Vec::new());
     for (phone, history) in phones {

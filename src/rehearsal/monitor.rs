@@ -183,8 +183,10 @@ pub struct View {
     pub sent: FxHashMap<OperationId, Vec<u64>>,
     /// Jobs of the client.
     pub jobs: FxHashMap<(AccountName, u64), Job>,
-    /// Jobs by phone, the newest last.
+    /// Jobs of operations by phone, the newest last.
     pub jobs_of: FxHashMap<PhoneKey, Vec<u64>>,
+    /// When a job last ended on a phone, whatever it was for.
+    pub ended: FxHashMap<PhoneKey, Timestamp>,
     /// When the request of the last answered read of each kind arrived.
     pub reads: FxHashMap<PhoneKey, [Option<Timestamp>; PHONE_READS]>,
     /// When a phone was last changed behind the client's back.
@@ -214,6 +216,7 @@ impl View {
             sent: FxHashMap::default(),
             jobs: FxHashMap::default(),
             jobs_of: FxHashMap::default(),
+            ended: FxHashMap::default(),
             reads: FxHashMap::default(),
             changed: FxHashMap::default(),
             misled: BTreeSet::new(),
@@ -239,7 +242,7 @@ impl View {
         })
     }
 
-    /// Jobs of ours on a phone, the oldest first.
+    /// Jobs of operations on a phone, the oldest first.
     pub fn jobs_on<'a>(&'a self, phone: &'a PhoneKey) -> impl Iterator<Item = (u64, &'a Job)> {
         self.jobs_of
             .get(phone)
@@ -382,7 +385,9 @@ impl View {
                     .and_then(|(request, _)| self.requests.get(&request))
                     .and_then(|request| request.operation);
                 let phone = key(phone);
-                self.jobs_of.entry(phone.clone()).or_default().push(*job);
+                if operation.is_some() {
+                    self.jobs_of.entry(phone.clone()).or_default().push(*job);
+                }
                 self.jobs.insert(
                     (account.clone(), *job),
                     Job {
@@ -399,6 +404,7 @@ impl View {
             Fact::Ended { job, end, effect } => {
                 if let Some(job) = self.jobs.get_mut(&(account.clone(), *job)) {
                     job.end = Some((self.now, *end, *effect));
+                    self.ended.insert(job.phone.clone(), self.now);
                     if *end == End::Succeeded && !*effect {
                         self.misled.insert(job.phone.clone());
                     }

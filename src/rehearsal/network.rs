@@ -17,6 +17,7 @@ use crate::time::clock::{Clock, TokioClock};
 use crate::time::delay::hash;
 use crate::transport::Effect;
 use bytes::Bytes;
+use rustc_hash::FxHashMap;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -94,7 +95,7 @@ struct Inner {
     /// When the request arrived whose answer was handed to the client last.
     arrived: Mutex<Timestamp>,
     /// Jobs that read, and when they were started: they outlive the edition that started them.
-    reading: Mutex<BTreeMap<(AccountName, JobId, PhoneId), Timestamp>>,
+    reading: Mutex<FxHashMap<(AccountName, JobId, PhoneId), Timestamp>>,
 }
 
 /// What is under way, and what goes wrong.

@@ -519,8 +519,13 @@ impl Operator {
 
 /// Decimal digits that follow from a number.
 fn digits(from: u64, salt: u64, count: usize) -> String {
-    let text = format!("{:020}", hash("digits", salt, from));
-    text.chars().rev().take(count).collect()
+    let mut rest = hash("digits", salt, from);
+    let digits = (0..count).map(|_| {
+        let digit = rest % 10;
+        rest /= 10;
+        char::from(b'0' + u8::try_from(digit).unwrap_or(0))
+    });
+    digits.collect()
 }
 
 /// The number with its check digit.

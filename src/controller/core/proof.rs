@@ -297,6 +297,15 @@ impl Core {
         let desired = Arc::clone(desired);
         let identity = &self.accounts[phone.account.0].setup.identity;
         let history = self.ledger.history(identity, &phone.key.phone);
+        // Most phones are as they were: then there is nothing to look for.
+        let in_sync = phone
+            .plan
+            .in_sync
+            .iter()
+            .map(|(name, digest)| (name, digest));
+        if history.is_some_and(|history| history.converged.iter().eq(in_sync)) {
+            return;
+        }
         let known = |attribute: &Attribute| {
             history
                 .and_then(|history| history.converged.get(attribute))

@@ -266,10 +266,10 @@ fn converged(
     find: &mut dyn FnMut(String),
 ) {
     // A reading may be older than it looks by the read lag: after a job of ours it may show what was there before, and that may be what is wished now.
-    let lagging = view.jobs_on(key).any(|(_, job)| {
-        job.end
-            .is_some_and(|(at, ..)| view.now.since(at) < view.settings.read_lag * 2)
-    });
+    let lagging = view
+        .ended
+        .get(key)
+        .is_some_and(|at| view.now.since(*at) < view.settings.read_lag * 2);
     if lagging || recent(key, view) {
         return;
     }
