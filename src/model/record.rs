@@ -332,8 +332,8 @@ impl Ledger {
         let called = self.called.entry(identity.clone()).or_default();
         let count = called.entry(second).or_default();
         *count = count.saturating_add(calls);
-        let newest = called.last_key_value().map_or(second, |(at, _)| *at);
-        *called = called.split_off(&newest.saturating_sub(CALLS_KEPT_SECONDS));
+        // Seconds after this one are kept too: the clock went back.
+        *called = called.split_off(&second.saturating_sub(CALLS_KEPT_SECONDS));
     }
 
     /// Changes what is known of a phone, and forgets the phone when nothing is known of it any more.
@@ -393,7 +393,8 @@ impl Ledger {
             }));
         }
         for (identity, seconds) in &self.called {
-            records.extend(seconds.iter().map(|(second, calls)| Record::Called {
+            // The newest first: a second makes room among those before it.
+            records.extend(seconds.iter().rev().map(|(second, calls)| Record::Called {
                 identity: identity.clone(),
                 second: *second,
                 calls: *calls,

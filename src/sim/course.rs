@@ -453,6 +453,16 @@ impl World {
         job.ended = (state != State::Hung).then_some(now);
         let (index, fate, name) = (job.phone, job.fate, job.work.name());
         let costly = job.work.restarts();
+        let in_vain = match state {
+            State::Succeeded => fate == Fate::NoEffect,
+            State::Hung => fate == (Fate::Hangs { effect: false }),
+            State::Failed | State::TimedOut | State::Parked | State::Running | State::Cut => {
+                fate != Fate::FailsDone
+            }
+        };
+        if costly && in_vain {
+            self.phones[super::world::place(index)].costly = 0;
+        }
         let ends = self.report.ends(name);
         match (state, fate) {
             (State::Succeeded, Fate::NoEffect) => ends.without_effect += 1,
@@ -460,9 +470,6 @@ impl World {
             (State::Hung, _) => ends.hung += 1,
             (State::Failed | State::TimedOut | State::Parked | State::Running | State::Cut, _) => {
                 ends.failed += 1;
-                if costly && fate != Fate::FailsDone {
-                    self.phones[super::world::place(index)].costly = 0;
-                }
             }
         }
     }

@@ -42,7 +42,7 @@ pub struct Report {
     pub new_identities: u64,
     /// Costly jobs that were accepted, by phone.
     pub costly: BTreeMap<SmolStr, Costly>,
-    /// Costly jobs accepted on a phone on which the same work was accepted before and not seen to fail (changes behind the client's back aside).
+    /// Costly jobs accepted on a phone on which the same work was accepted before and not in vain (changes behind the client's back aside).
     pub costly_repeated: u64,
     /// Most calls in any stretch of one second.
     pub max_calls_per_second: u64,

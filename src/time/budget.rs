@@ -33,6 +33,8 @@ pub struct Budget {
 
 /// Full pace, see [`Budget::share`].
 const FULL: u32 = 256;
+/// Nobody is sent away for longer.
+const LONGEST_PAUSE: Duration = Duration::from_secs(120);
 
 impl Budget {
     /// A budget of these windows.
@@ -125,9 +127,7 @@ impl Budget {
         let pause = until
             .filter(|at| *at > now)
             .unwrap_or_else(|| now.after(Duration::from_secs(1)));
-        self.closed_until = self
-            .closed_until
-            .max(pause.min(now.after(Duration::from_secs(120))));
+        self.closed_until = self.closed_until.max(pause.min(now.after(LONGEST_PAUSE)));
         self.share = (self.share / 2).max(8);
         self.raised_at = self.closed_until;
     }
@@ -152,6 +152,10 @@ impl Budget {
     }
 
     fn forget(&mut self, now: Timestamp) {
+        // No call was made later than now: where one seems to be, the clock went back, and closes the budget for no longer than a window.
+        let later = self.calls.iter_mut().rev().take_while(|at| **at > now);
+        later.for_each(|at| *at = now);
+        self.closed_until = self.closed_until.min(now.after(LONGEST_PAUSE));
         let longest = self
             .windows
             .iter()
@@ -197,6 +201,15 @@ mod tests {
             budget.next_free_for(1, Timestamp(60_000)),
             Timestamp(i64::MAX)
         );
+    }
+
+    #[test]
+    fn a_clock_that_went_back_closes_for_no_longer_than_a_window() {
+        let mut budget = budget(3);
+        budget.used(Timestamp(3_600_000), 3);
+        assert_eq!(budget.next_free(Timestamp(5_000)), Timestamp(6_001));
+        budget.throttled(Timestamp(3_600_000), None);
+        assert_eq!(budget.next_free(Timestamp(7_000)), Timestamp(127_000));
     }
 
     #[test]

@@ -212,3 +212,29 @@ fn a_temporary_identity_manages_a_fleet() {
         converges(&rig, "temporary").await;
     });
 }
+
+#[test]
+fn jobs_that_hang_repeat_no_restart_that_happened() {
+    virtual_time(async {
+        let image = "    image: { version: \"20260608_1\", wipeData: false }\n";
+        let mut hung = 0;
+        for seed in 41..45 {
+            let what = format!("seed {seed}");
+            let rig = rig(60, seed, "hang=0.03");
+            rig.group(&format!("{EVERYTHING}{image}"), "  allow: [restart]\n");
+            // What the first plan could not read, because a command that reads hung, is not approved by it.
+            let mut endings = Vec::new();
+            while endings.last() != Some(&Ending::Converged) && endings.len() < 4 {
+                let mut session = rig.session(true).await;
+                let most = Duration::from_secs(4 * 3600);
+                endings.push(rig.apply_all(&mut session, most).await);
+            }
+            assert_eq!(endings.last(), Some(&Ending::Converged), "{what}");
+            let report = rig.sim.report();
+            is_clean(&report, &what);
+            has_everything(&rig, &what);
+            hung += report.jobs.values().map(|ends| ends.hung).sum::<u64>();
+        }
+        assert!(hung > 20, "{hung}");
+    });
+}
