@@ -124,6 +124,8 @@ pub struct LostSubmit {
     pub call: SmolStr,
     /// On which phones nothing is known.
     pub phones: Arc<[PhoneId]>,
+    /// What was written.
+    pub writes: Arc<[(Attribute, Wish)]>,
     /// When it was sent.
     pub sent_at: Timestamp,
     /// What was sent had this [`Order::mark`].

@@ -188,6 +188,7 @@ impl Core {
             mark: state.intent.mark(),
             call: state.intent.call.clone(),
             phones: phones.into(),
+            writes: Arc::clone(&state.intent.writes),
             sent_at: state.intent.at,
         };
         (!lost.phones.is_empty()).then_some(Work::Find(operation, lost))

@@ -4,7 +4,6 @@
 //! a job is one instance of one run. Not here: sending (`mod`), the JSON (`wire`).
 
 use super::book::{ANY_ZONE, moment, zone_of};
-use super::script::Kind;
 use super::wire::{Instance, Invocation, Page, Run, Tag};
 use crate::model::attribute::Attribute;
 use crate::model::id::{JobId, PhoneId, ProviderGroup};
@@ -64,6 +63,10 @@ pub(super) fn listing(
 ) -> Option<Observation> {
     let rows = page.data_set?;
     let next = place.next(&rows, page.total_count, asked);
+    // A total that is smaller than the rows beside it says nothing.
+    let seen = place.seen + rows.len();
+    let total = page.total_count.and_then(|total| u64::try_from(total).ok());
+    let total = total.filter(|total| usize::try_from(*total).is_ok_and(|total| total >= seen));
     let mut without_agent = 0_u32;
     let rows = rows
         .into_iter()
@@ -85,7 +88,7 @@ pub(super) fn listing(
         kind: ReadKind::Listing,
         rows,
         next,
-        total: None,
+        total,
         apps: Vec::new(),
         images: Vec::new(),
     })
@@ -203,11 +206,9 @@ fn word(status: Option<&str>) -> Word {
 }
 
 /// A run on one instance has ended well when it says `Success` and its script's exit status is 0 or not told. A word we do not know means that it goes on for
-/// as long as the run as a whole does.
+/// as long as the run as a whole does. That the instance does not exist any more (`instanceExist`) says nothing of what was done on it: it may have ended well
+/// before, and an instance that is missing for a while comes back.
 fn state(whole: Option<&str>, run: &Run) -> JobState {
-    if run.instance_exist == Some(false) {
-        return JobState::Failed("the instance does not exist any more".to_owned());
-    }
     let ended = match (word(run.task_status.as_deref()), word(whole)) {
         (Word::Open, _) | (Word::Unknown, Word::Open | Word::Unknown) => return JobState::Open,
         // Without a word that we know it shares the whole run's.
@@ -248,6 +249,8 @@ pub(super) fn created(rows: &[Invocation]) -> impl Iterator<Item = (&str, Timest
 /// What is known of a submit whose runs are looked for.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Search<'a> {
+    /// What the command's name begins with, see [`script::writes`](super::script::writes).
+    pub(super) family: &'a str,
     /// On these phones.
     pub(super) phones: &'a [PhoneId],
     /// When it was sent.
@@ -272,16 +275,16 @@ impl Search<'_> {
         zone.abs() <= millis(ANY_ZONE) && (-slack..=latest).contains(&late(zone))
     }
 
-    /// The jobs of the submit. Nothing else of ours runs on a phone until the outcome is known, so it is the newest of our write commands there, if it was made
-    /// after the submit.
+    /// The jobs of the submit. Nothing else of ours is started on a phone until the outcome is known, so it is the newest run that writes the same there,
+    /// if it was made after the submit.
     pub(super) fn found(&self, rows: &[Invocation]) -> Found {
         let known: FxHashSet<&str> = self.phones.iter().map(PhoneId::as_str).collect();
         let mut newest: BTreeMap<PhoneId, (Timestamp, &str)> = BTreeMap::new();
         for row in rows {
             let name = row.command_name.as_deref().unwrap_or_default();
             let created = row.create_time.as_deref().and_then(moment);
-            let (Some(Kind::Write), Some(created), Some(id)) =
-                (Kind::of(name), created, row.invocation_id.as_deref())
+            let ours = name.starts_with(self.family);
+            let (true, Some(created), Some(id)) = (ours, created, row.invocation_id.as_deref())
             else {
                 continue;
             };
@@ -318,6 +321,7 @@ mod tests {
 
     fn search(zone: Option<i64>) -> Search<'static> {
         Search {
+            family: "",
             phones: &[],
             sent: SENT,
             now: SENT.after(Duration::from_secs(60)),

@@ -227,12 +227,16 @@ impl Zenlayer {
             return Err(our_bug(format!("{:?} is no read by job", request.kind)));
         }
         let script = shell::read_script(&request.attributes, &script::BOUNDS)?;
-        self.run(Kind::Read, &script, &request.phones).await
+        let family = script::reads();
+        self.run((Kind::Read, &family), &script, &request.phones)
+            .await
     }
 
     async fn submit_now(&self, order: &Order) -> Result<Submission, CallError> {
         let script = shell::write_script(&order.writes, order.app.as_ref(), &script::BOUNDS)?;
-        self.run(Kind::Write, &script, &order.phones).await
+        let family = script::writes(&order.writes);
+        self.run((Kind::Write, &family), &script, &order.phones)
+            .await
     }
 
     /// The runs of these jobs, at most as many as one question may name; of more, those that come after the ones asked about last, so that all have their turn.
@@ -299,6 +303,7 @@ impl Zenlayer {
         };
         let rows = self.runs(&body).await?;
         let search = Search {
+            family: &script::writes(&lost.writes),
             phones: &lost.phones,
             sent: lost.sent_at,
             now: self.outfit.clock.now(),

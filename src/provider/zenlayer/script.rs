@@ -27,8 +27,8 @@ const WRITE_ROOM: usize = ROOM / MERGED_WRITES as usize - 2;
 const LISTS: usize = 256;
 /// What is left for each of the attributes that one script reads.
 const READ_ROOM: usize = (ROOM - LISTS) / MERGED_READS as usize;
-/// Digits of the digest in a name; with kind and beginning at most 57 of the 64 characters a name may have.
-const DIGITS: usize = 40;
+/// Digits of each digest in a name; two of them with kind, beginning and number take at most 60 of the 64 characters a name may have.
+const DIGITS: usize = 20;
 
 /// What the shell driver may write into one script.
 pub(super) const BOUNDS: Bounds = Bounds {
@@ -63,10 +63,28 @@ impl Kind {
     }
 }
 
-/// The name that a content has.
-pub(super) fn name(kind: Kind, content: &str) -> SmolStr {
-    let digest = sha256_hex(content.as_bytes());
-    format_smolstr!("{OURS}{}-{}", kind.as_str(), &digest[..DIGITS])
+/// What the names of all commands that read begin with.
+pub(super) fn reads() -> SmolStr {
+    format_smolstr!("{OURS}{}-", Kind::Read.as_str())
+}
+
+/// What the names of all commands that write this begin with, whatever the scripts say: a lost order is found by it, also by a process that does not know
+/// where an app came from.
+pub(super) fn writes(writes: &[(Attribute, Wish)]) -> SmolStr {
+    // Attributes and wishes can always be written down.
+    let text = serde_json::to_string(writes).unwrap_or_default();
+    format_smolstr!("{OURS}{}-{}-", Kind::Write.as_str(), digest(&text))
+}
+
+/// The name that a content has; what it begins with is told by [`reads`] or [`writes`].
+pub(super) fn name(family: &str, content: &str) -> SmolStr {
+    format_smolstr!("{family}{}", digest(content))
+}
+
+fn digest(text: &str) -> String {
+    let mut digits = sha256_hex(text.as_bytes());
+    digits.truncate(DIGITS);
+    digits
 }
 
 /// What stands before every script of an account: `docker exec phone sh -c`, `adb -s emulator-5554 shell`. The script follows as one quoted word.
@@ -179,16 +197,22 @@ mod tests {
     use crate::model::value::{AppWish, Value, VersionWish};
 
     #[test]
-    fn names_tell_kind_and_content() {
-        let one = name(Kind::Write, "setprop a 1");
+    fn names_tell_kind_writes_and_content() {
+        let zone = |zone: &str| {
+            let wish = Wish::Set(Value::Text(zone.into()));
+            writes(&[("timezone".parse().unwrap(), wish)])
+        };
+        let one = name(&zone("Asia/Tokyo"), "setprop a 1");
         assert!(
-            one.starts_with("phonefleet-write-") && one.len() <= 64,
+            one.starts_with("phonefleet-write-") && one.len() <= 62,
             "{one}"
         );
-        assert_eq!(one, name(Kind::Write, "setprop a 1"));
-        assert_ne!(one, name(Kind::Write, "setprop a 2"));
+        assert_eq!(one, name(&zone("Asia/Tokyo"), "setprop a 1"));
+        assert_ne!(one, name(&zone("Asia/Tokyo"), "setprop a 2"));
+        assert!(one.starts_with(zone("Asia/Tokyo").as_str()));
+        assert!(!one.starts_with(zone("Asia/Seoul").as_str()));
         assert_eq!(Kind::of(&one), Some(Kind::Write));
-        assert_eq!(Kind::of(&name(Kind::Read, "x")), Some(Kind::Read));
+        assert_eq!(Kind::of(&name(&reads(), "x")), Some(Kind::Read));
         for other in [
             "",
             "phonefleet",

@@ -37,10 +37,10 @@ struct Ready {
 }
 
 impl Zenlayer {
-    /// Runs a script on these phones.
+    /// Runs a script on these phones. `family`: what its name begins with.
     pub(super) async fn run(
         &self,
-        kind: Kind,
+        (kind, family): (Kind, &str),
         script: &str,
         phones: &[PhoneId],
     ) -> Result<Submission, CallError> {
@@ -52,7 +52,7 @@ impl Zenlayer {
             )));
         }
         let content = self.prefix.content(script)?;
-        let name = script::name(kind, &content);
+        let name = script::name(family, &content);
         let card = self.book.card(&name, self.outfit.clock.now());
         let ready = self.ready(&card, &name, &content).await.map_err(unharmed)?;
         let run = match self.invoke(kind, &ready.id, phones).await {

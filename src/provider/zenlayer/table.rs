@@ -144,7 +144,7 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
     ],
     options: &["commandPrefix", "groupTag"],
     refuses: Refuses(script::refuses),
-    blind: false,
+    blind: true,
     leaves_late: true,
     tidies: true,
 };

@@ -228,8 +228,8 @@ fn moved(
                 }
             }
             for (attribute, wish) in intent.writes.iter() {
-                let readable = read_of(intent, attribute, view).is_some();
-                if readable
+                let kind = read_of(intent, attribute, view);
+                if kind.is_some_and(|kind| !unseen(&key, kind, view))
                     && !recent(&key, view)
                     && view.holds(&key, attribute, wish) == Some(false)
                 {
@@ -251,6 +251,12 @@ fn moved(
         | PhaseEvent::Parked
         | PhaseEvent::Resolved(_) => {}
     }
+}
+
+/// Whether the phone was changed behind our back after the last reading of this kind was made: where its answer comes late, nobody could know.
+fn unseen(key: &PhoneKey, kind: ReadKind, view: &View) -> bool {
+    let (changed, read) = (view.changed.get(key), read_at(key, kind, view));
+    changed.is_some_and(|changed| read.is_some_and(|read| read <= *changed))
 }
 
 fn recent(key: &PhoneKey, view: &View) -> bool {
@@ -280,7 +286,14 @@ fn converged(
         let (Some(digest), Some(wanted)) = (digest, desired.attributes.get(attribute)) else {
             continue;
         };
+        let row = view.accounts.get(&key.account);
+        let row = row.and_then(|account| account.capabilities.of(attribute));
+        let unseen = row.is_some_and(|row| match row.read {
+            ReadMethod::By(kind) => unseen(key, kind, view),
+            ReadMethod::Never => false,
+        });
         if crate::plan::phone::digest(&wanted.wish) == *digest
+            && !unseen
             && view.holds(key, attribute, &wanted.wish) == Some(false)
         {
             find(format!(

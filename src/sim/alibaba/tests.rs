@@ -588,6 +588,7 @@ async fn a_lost_submit_is_found_and_an_answered_one_is_not_taken_for_it() {
         mark: 7,
         call: call.into(),
         phones: bench.phones.clone(),
+        writes: [].into(),
         sent_at: bench.clock.now(),
     };
     let sent = lost("RunCommand");

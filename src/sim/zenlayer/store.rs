@@ -42,6 +42,8 @@ pub(super) struct Run {
 pub(super) enum Work {
     /// This job.
     Job(u64),
+    /// This job, and no answer has a row of it.
+    Untold(u64),
     /// Ended at once: exit status and what was printed as an error.
     Failed(i64, SmolStr),
 }
@@ -92,9 +94,9 @@ pub(super) fn job_named(world: &World, id: &str, index: u32) -> Option<u64> {
     let wanted = number(id, "inv-")?;
     let run = runs(world).find(|run| run.number == wanted)?;
     run.instances.iter().find_map(|(phone, work)| match work {
-        Work::Job(job) if *phone == index => Some(*job),
-        Work::Failed(..) if *phone == index => Some(0),
-        Work::Job(_) | Work::Failed(..) => None,
+        _ if *phone != index => None,
+        Work::Job(job) | Work::Untold(job) => Some(*job),
+        Work::Failed(..) => Some(0),
     })
 }
 

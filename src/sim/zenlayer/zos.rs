@@ -275,11 +275,11 @@ fn start(world: &mut World, phones: &[u32], guest: &Guest, content: &str) -> Vec
     let script = Script::new(content, world.offers());
     let rows = world.submit(phones, &Arc::new(Work::Shell(script)));
     rows.into_iter()
-        .filter(|row| !row.missing)
         .map(|row| {
-            let place = match row.exists {
-                true => Place::Failed(1, "guest agent is busy".into()),
-                false => Place::Job(row.job),
+            let place = match (row.exists, row.missing) {
+                (true, _) => Place::Failed(1, "guest agent is busy".into()),
+                (false, true) => Place::Untold(row.job),
+                (false, false) => Place::Job(row.job),
             };
             (row.phone, place)
         })
@@ -332,10 +332,16 @@ pub(super) fn runs(world: &mut World, body: &[u8]) -> Result<Bytes, Refusal> {
     )
 }
 
-fn names_one(world: &World, run: &Run, ids: &[SmolStr]) -> bool {
+/// The instances that answers tell of.
+fn told(run: &Run) -> impl Iterator<Item = &(u32, Place)> {
+    let untold = |place: &Place| matches!(place, Place::Untold(_));
     run.instances
         .iter()
-        .any(|(index, _)| ids.contains(&world.at(*index).id))
+        .filter(move |(_, place)| !untold(place))
+}
+
+fn names_one(world: &World, run: &Run, ids: &[SmolStr]) -> bool {
+    told(run).any(|(index, _)| ids.contains(&world.at(*index).id))
 }
 
 /// Where a run stands on one instance, in the vendor's words.
@@ -361,7 +367,7 @@ impl Stand {
 fn stand(world: &World, place: &Place) -> Stand {
     let job = match place {
         Place::Failed(..) => return Stand::Failed,
-        Place::Job(id) => world.job(*id),
+        Place::Job(id) | Place::Untold(id) => world.job(*id),
     };
     match job.map(|job| (job.state, exit_status(job))) {
         Some((State::Parked, _)) => Stand::Pending,
@@ -421,9 +427,7 @@ fn invocation<'a>(world: &'a World, run: &'a Run, dialect: &Dialect) -> wire::In
         timeout: 0,
         create_time: time(run.created, dialect),
         invocation_status: whole(world, run),
-        invocation_instances: run
-            .instances
-            .iter()
+        invocation_instances: told(run)
             .map(|(index, place)| on_instance(world, (*index, place), run, dialect))
             .collect(),
     }
@@ -438,7 +442,7 @@ fn on_instance<'a>(
     let phone = world.at(index);
     let stand = stand(world, place);
     let job = match place {
-        Place::Job(id) => world.job(*id),
+        Place::Job(id) | Place::Untold(id) => world.job(*id),
         Place::Failed(..) => None,
     };
     let over = matches!(stand, Stand::Success | Stand::Failed);
@@ -446,7 +450,7 @@ fn on_instance<'a>(
         (Place::Failed(status, words), _) => {
             (None, Some(words.as_str()), *status, Some(run.created))
         }
-        (Place::Job(_), Some(job)) => {
+        (Place::Job(_) | Place::Untold(_), Some(job)) => {
             let (output, error) = match (&job.ran, job.state) {
                 (Some(ran), _) => (Some(ran.output.trim_end()), some(ran.error.trim_end())),
                 (None, State::Succeeded) => (Some(""), None),
@@ -454,7 +458,7 @@ fn on_instance<'a>(
             };
             (output, error, exit_status(job), job.ended)
         }
-        (Place::Job(_), None) => (None, None, 0, Some(run.created)),
+        (Place::Job(_) | Place::Untold(_), None) => (None, None, 0, Some(run.created)),
     };
     let quiet = stand == Stand::Success && dialect.no_exit_code;
     let timed_out = job.is_some_and(|job| job.state == State::TimedOut);

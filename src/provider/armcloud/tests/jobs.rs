@@ -304,6 +304,7 @@ fn lost(name: &str, codes: &[&str]) -> LostSubmit {
         mark: 7,
         call: name.into(),
         phones: phones(codes),
+        writes: [].into(),
         sent_at: NOW,
     }
 }

@@ -460,6 +460,7 @@ async fn lost_work_is_found_where_the_vendor_has_a_list() {
             mark: 7,
             call: "asyncCmd".into(),
             phones: bench.phones.clone(),
+            writes: [].into(),
             sent_at,
         };
         let found = bench.provider.find(&lost).await.unwrap();

@@ -264,6 +264,7 @@ async fn a_lost_answer_may_have_been_accepted_and_cannot_be_looked_up() {
         mark: 7,
         call: "async-command".into(),
         phones: phones(&["a44uhlf7"]),
+        writes: [].into(),
         sent_at: Timestamp(super::NOW),
     };
     assert_eq!(rig.provider.find(&lost).await.unwrap(), Found::CannotLook);

@@ -1,7 +1,9 @@
 //! Runs as jobs: polled, found again, told from others.
 
+use super::super::script;
 use super::*;
 use crate::model::id::JobId;
+use crate::model::value::{AppWish, VersionWish};
 use crate::provider::{Found, JobState, LostSubmit, Provider};
 
 /// A run with one instance.
@@ -86,11 +88,17 @@ async fn a_row_without_a_word_of_its_own_shares_the_whole_runs() {
         JobState::Succeeded(Some(String::new()))
     );
     assert_eq!(state_of(&row, "Running").await, JobState::Open);
+}
+
+#[tokio::test]
+async fn what_was_done_on_an_instance_stays_done_when_it_is_gone() {
+    let gone = json!({ "instanceId": "i-1", "instanceExist": false, "taskStatus": "Success" });
+    assert_eq!(
+        state_of(&gone, "Success").await,
+        JobState::Succeeded(Some(String::new()))
+    );
     let gone = json!({ "instanceId": "i-1", "instanceExist": false, "taskStatus": "Running" });
-    assert!(matches!(
-        state_of(&gone, "Running").await,
-        JobState::Failed(_)
-    ));
+    assert_eq!(state_of(&gone, "Running").await, JobState::Open);
 }
 
 #[tokio::test]
@@ -132,9 +140,15 @@ async fn of_more_runs_than_one_question_names_all_have_their_turn() {
     assert_eq!(asked.len(), 250);
 }
 
-/// A run of a write command on `i-1` and `i-2`.
+/// The name of a command that writes what an order does.
+fn name_of(order: &Order) -> String {
+    script::name(&script::writes(&order.writes), "anything").to_string()
+}
+
+/// A run of [`found`]'s command on `i-1` and `i-2`.
 fn write(id: &str, created: &str) -> Json {
     let mut row = run(id, &json!({ "instanceId": "i-1" }));
+    row["commandName"] = json!(name_of(&order(&[], "Asia/Tokyo")));
     row["createTime"] = json!(created);
     row["invocationInstances"] = json!([{ "instanceId": "i-1" }, { "instanceId": "i-2" }]);
     row
@@ -146,6 +160,7 @@ async fn found(rig: &Rig, rows: Json) -> Vec<String> {
         mark: 7,
         call: call::SETTINGS.into(),
         phones: phones(&["i-1", "i-2", "i-3"]),
+        writes: order(&[], "Asia/Tokyo").writes,
         sent_at: NOW,
     };
     match rig.provider.find(&lost).await.unwrap() {
@@ -155,24 +170,63 @@ async fn found(rig: &Rig, rows: Json) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_lost_submit_is_found_by_phones_kind_and_time() {
+async fn a_lost_submit_is_found_by_phones_content_and_time() {
     let rig = Rig::answering(&[]);
     rig.wait(10);
     let mut read = write("r-9", "2026-01-15 08:00:05");
     read["commandName"] = json!("phonefleet-read-1");
     let mut theirs = write("r-8", "2026-01-15 08:00:04");
     theirs["commandName"] = json!("somebody's");
+    let mut other = write("r-7", "2026-01-15 08:00:03");
+    other["commandName"] = json!(name_of(&order(&[], "Asia/Seoul")));
     let old = write("r-1", "2026-01-15 07:58:00");
     let ours = write("r-2", "2026-01-15 08:00:01");
     assert_eq!(
-        found(&rig, json!([read, theirs, ours, old])).await,
+        found(&rig, json!([read, theirs, other, ours, old])).await,
         ["r-2/i-1", "r-2/i-2"]
     );
     assert_eq!(
         rig.sent()[0].1,
         json!({ "instanceIds": ["i-1", "i-2", "i-3"], "pageSize": 50, "pageNum": 1 })
     );
-    assert_eq!(found(&rig, json!([read, old])).await, Vec::<String>::new());
+    assert_eq!(
+        found(&rig, json!([read, other, old])).await,
+        Vec::<String>::new()
+    );
+}
+
+#[tokio::test]
+async fn a_lost_install_is_told_from_that_of_another_app() {
+    let rig = Rig::answering(&[]);
+    rig.wait(10);
+    let install = |package: &str| {
+        let wish = Wish::Set(Value::App(AppWish::Present {
+            app: None,
+            version: VersionWish::Any,
+        }));
+        let attribute = format!("app/{package}").parse().unwrap();
+        Order {
+            writes: [(attribute, wish)].into(),
+            ..order(&["i-1", "i-2"], "")
+        }
+    };
+    let maps = install("com.example.maps");
+    let mut ours = write("r-1", "2026-01-15 08:00:01");
+    ours["commandName"] = json!(name_of(&maps));
+    // A proxy's copy of the install before it, which came late.
+    let mut copy = write("r-2", "2026-01-15 08:00:02");
+    copy["commandName"] = json!(name_of(&install("com.example.chat")));
+    rig.then(vec![good(&json!({ "dataSet": [copy, ours] }))]);
+    let lost = LostSubmit {
+        call: call::INSTALL.into(),
+        phones: maps.phones,
+        writes: maps.writes,
+        sent_at: NOW,
+        mark: 0,
+    };
+    let found = rig.provider.find(&lost).await.unwrap();
+    let job = |phone: &str| (PhoneId::new(phone), job("r-1", phone).job);
+    assert_eq!(found, Found::Jobs(vec![job("i-1"), job("i-2")]));
 }
 
 #[tokio::test]
@@ -251,6 +305,7 @@ async fn of_many_phones_a_part_is_asked_for() {
         mark: 7,
         call: call::SETTINGS.into(),
         phones: phones(&ids),
+        writes: order(&[], "Asia/Tokyo").writes,
         sent_at: NOW,
     };
     rig.provider.find(&lost).await.unwrap();

@@ -55,9 +55,11 @@ async fn shorter_pages_than_asked_for_go_on_while_the_vendor_says_that_there_is_
     let first = listed(&rig, None).await.unwrap();
     let second = listed(&rig, first.next).await.unwrap();
     assert_eq!((second.rows.len(), second.next), (50, None));
-    // A total that is never reached ends with a page without rows.
+    assert_eq!(second.total, Some(150));
+    // A total that is never reached ends with a page without rows, and says that rows are missing.
     let rig = Rig::answering(&[json!({ "dataSet": [], "totalCount": 150 })]);
-    assert_eq!(listed(&rig, None).await.unwrap().next, None);
+    let end = listed(&rig, None).await.unwrap();
+    assert_eq!((end.next, end.total), (None, Some(150)));
 }
 
 #[tokio::test]

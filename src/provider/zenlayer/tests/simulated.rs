@@ -436,6 +436,7 @@ async fn a_lost_submit_is_found_in_whatever_zone_the_vendor_counts() {
             mark: 7,
             call: call::SETTINGS.into(),
             phones: bench.phones.clone(),
+            writes: order(&ids, "Asia/Tokyo").writes,
             sent_at,
         };
         // Another process, which has not learned the zone.

@@ -234,9 +234,6 @@ pub struct Run {
     /// The instance.
     #[serde(default, deserialize_with = "text")]
     pub instance_id: Option<SmolStr>,
-    /// Whether the instance is still there.
-    #[serde(default, deserialize_with = "flag")]
-    pub instance_exist: Option<bool>,
     /// A word such as `Success`.
     #[serde(default, deserialize_with = "text")]
     pub task_status: Option<SmolStr>,

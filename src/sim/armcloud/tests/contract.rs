@@ -528,6 +528,7 @@ async fn a_lost_submit_is_found_in_the_list_or_not_looked_for() {
         mark: 7,
         call: call.into(),
         phones: [PhoneId::new(ONE), PhoneId::new(TWO)].into(),
+        writes: [].into(),
         sent_at,
     };
     let Found::Jobs(jobs) = bench

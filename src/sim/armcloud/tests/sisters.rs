@@ -163,6 +163,7 @@ async fn a_lost_submit_cannot_be_looked_up() {
         mark: 7,
         call: "updatePadProperties".into(),
         phones: [PhoneId::new(ONE)].into(),
+        writes: [].into(),
         sent_at: START,
     };
     assert_eq!(bench.provider.find(&lost).await, Ok(Found::CannotLook));
