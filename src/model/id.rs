@@ -82,6 +82,11 @@ impl JobId {
         first_bytes(self.0.as_bytes())
     }
 
+    /// The id as a number, where it is one.
+    pub fn number(&self) -> Option<u64> {
+        self.0.parse().ok()
+    }
+
     /// The text before the first `/`, which the jobs of one submit share at vendors that are asked about a whole submit; else the whole text.
     pub fn submit(&self) -> &str {
         self.0

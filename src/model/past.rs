@@ -19,14 +19,17 @@ const JOBS_KEPT: usize = 16;
 pub struct Past {
     /// Marks of the phone's last jobs, the newest last: a job that is known from one operation is never taken for another's.
     jobs: Vec<u64>,
+    /// The highest number of any job of the phone, at vendors whose jobs have numbers.
+    highest: u64,
     /// Costly writes that happened last, by attribute: of what, and when that was known.
     costly: BTreeMap<Attribute, (WishDigest, Timestamp)>,
 }
 
 impl Past {
-    /// Whether this job is one of the phone's last jobs.
+    /// Whether this job is one of the phone's last jobs, or older than one of them: vendors that number their jobs count up. Where one does not, a lost job
+    /// is not found, and settles.
     pub fn knows(&self, job: &JobId) -> bool {
-        self.jobs.contains(&job.mark())
+        self.jobs.contains(&job.mark()) || job.number().is_some_and(|number| number <= self.highest)
     }
 
     /// When this costly write was last known to have happened.
@@ -40,6 +43,7 @@ impl Past {
         match event {
             PhaseEvent::Accepted(job) | PhaseEvent::Found(job) | PhaseEvent::Exists(Some(job)) => {
                 self.remember(job.mark());
+                self.highest = self.highest.max(job.number().unwrap_or(0));
             }
             PhaseEvent::Done
             | PhaseEvent::Succeeded
@@ -78,5 +82,34 @@ impl Past {
             let digest = wish.digest();
             self.costly.insert(attribute.clone(), (digest, at));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::capability::Costs;
+    use crate::model::condition::Cause;
+
+    #[test]
+    fn jobs_that_were_made_before_a_known_one_are_not_taken_for_new() {
+        let intent = Intent {
+            operation: crate::model::id::OperationId(1),
+            identity: "identity".into(),
+            call: "call".into(),
+            phones: ["A".into()].into(),
+            writes: [].into(),
+            costs: Costs::default(),
+            cause: Cause::Intended,
+            revision: "revision".into(),
+            at: Timestamp(1),
+        };
+        let mut past = Past::default();
+        for job in ["1000", "t-one"] {
+            past.take(&intent, &PhaseEvent::Accepted(job.into()), Timestamp(2));
+        }
+        let known = |job: &str| past.knows(&job.into());
+        assert!(known("1000") && known("999") && known("t-one"));
+        assert!(!known("1001") && !known("t-two"));
     }
 }

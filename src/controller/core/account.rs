@@ -274,6 +274,12 @@ impl AccountState {
             .unwrap_or(Duration::from_secs(3))
     }
 
+    /// Whether a job takes longer than jobs of its call are known to: twice that, and some polls.
+    pub(super) fn is_late(&self, job: &OpenJob, now: Timestamp) -> bool {
+        let usual = self.expected(&job.call) * 2 + self.poll_interval() * HOLD_POLLS;
+        now >= job.since.after(usual)
+    }
+
     /// How long a partial batch is held: some polls, or the expected duration if longer; and where phones are restarting, as long as the last of them
     /// may come back after the first.
     pub(super) fn hold(&self, key: &BatchKey) -> Duration {

@@ -7,6 +7,7 @@ use super::account::{JobKey, OpenJob, Purpose, deadline};
 use super::{AccountIx, CallId, Core, PhoneIx, Work};
 use crate::model::condition::Reason;
 use crate::model::id::{JobId, OperationId, PhoneId};
+use crate::model::observed::ReadKind;
 use crate::model::operation::PhaseEvent;
 use crate::model::record::{Record, Trouble};
 use crate::model::stamp::Timestamp;
@@ -103,6 +104,7 @@ impl Core {
                         );
                     }
                     self.hold(account, phone, Reason::Busy, now);
+                    self.done_by_another(account, phone, operation, now);
                     PhaseEvent::Exists(job)
                 }
                 Some(RowOutcome::Refused(error)) => {
@@ -163,6 +165,41 @@ impl Core {
             purpose: Purpose::Change(operation),
         };
         self.accounts[account.0].follow(key, open);
+    }
+
+    /// The vendor is at the same task for somebody else, or for a copy of an older request of ours: what costs something is decided on a reading made after the
+    /// hold, so that what has been done meanwhile is not done again.
+    fn done_by_another(
+        &mut self,
+        account: AccountIx,
+        phone: &PhoneId,
+        operation: OperationId,
+        now: Timestamp,
+    ) {
+        let intent = self.intent_of(operation);
+        let (Some(ix), Some(intent)) = (
+            self.phone_at(account, phone),
+            intent.filter(|intent| !intent.costs.is_live()),
+        ) else {
+            return;
+        };
+        let until = self.state(ix).hold.map_or(now, |(until, _)| until.max(now));
+        for (attribute, _) in intent.writes.iter() {
+            match self.read_of(account, attribute) {
+                // A listing is read for all phones: the next one will do.
+                Some(kind @ (ReadKind::Listing | ReadKind::Usage)) => {
+                    self.state_mut(ix).sight.raise_floor(kind, now);
+                }
+                Some(kind) => {
+                    let phone = self.state_mut(ix);
+                    phone.sight.raise_floor(kind, until);
+                    if let Some(slot) = kind.slot() {
+                        phone.read_after[slot] = phone.read_after[slot].max(until);
+                    }
+                }
+                None => {}
+            }
+        }
     }
 
     /// The vendor refused the whole order; nothing was done.
@@ -348,6 +385,13 @@ impl Core {
             return;
         };
         let over = now >= open.deadline;
+        let late = state == JobState::Open && !over && self.accounts[account.0].is_late(&open, now);
+        if let Some(ix) = self.phone_at(account, &key.1)
+            && self.state(ix).late != late
+        {
+            self.state_mut(ix).late = late;
+            self.dirty.insert(ix);
+        }
         if state == JobState::Open && !over {
             self.accounts[account.0].poll_later(key, now, self.settings.poll_most);
             return;

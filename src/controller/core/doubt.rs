@@ -3,7 +3,8 @@
 //! | known | absolute and live | costly, or not absolute |
 //! |---|---|---|
 //! | job found | it happened | it happened |
-//! | wanted value read back, and the request life over | it happened | it happened |
+//! | wanted value read back, and the request life over | it happened | wait |
+//! | wanted value read back, and settled | it happened | it happened |
 //! | settle time not over | wait | wait |
 //! | settled | write again | only with evidence: phone running, old value in two reads further apart than the read lag, no job in the lists |
 //! | settled, no evidence possible | write again | parked: a person must look |
@@ -211,16 +212,21 @@ impl Core {
         };
         let phone = self.state(ix).key.phone.clone();
         let looked = self.compare(ix, &intent, since);
-        let arrived_by = since.max(self.started).after(self.settings.request_life);
-        if looked.proven() && now >= arrived_by {
+        let settled_at = self.settles_at(ix, &intent, since);
+        // By then the request has arrived, and a job that costs nothing is over; others may run for long.
+        let over_at = if intent.costs.is_live() {
+            since.max(self.started).after(self.settings.request_life)
+        } else {
+            settled_at
+        };
+        if looked.proven() && now >= over_at {
             self.moved(operation, vec![(phone, PhaseEvent::Verified)], now);
             self.verified(ix, &intent, now);
             return;
         }
-        let settled_at = self.settles_at(ix, &intent, since);
         if now < settled_at {
             let look = self.next_look(since, settled_at, now);
-            let earlier = Some(arrived_by).filter(|at| *at > now);
+            let earlier = Some(over_at).filter(|at| *at > now);
             self.look_again(ix, earlier.map_or(look, |at| at.min(look)));
             return;
         }
@@ -248,9 +254,20 @@ impl Core {
     fn settles_at(&self, ix: PhoneIx, intent: &Intent, since: Timestamp) -> Timestamp {
         let phone = self.state(ix);
         let call = self.accounts[phone.account.0].call(&intent.call);
+        let account = &self.accounts[phone.account.0];
         let from = since.max(self.started).max(phone.not_running_at);
-        from.after(self.settings.request_life)
-            .after(deadline(call, &self.settings))
+        let arrived_by = from.after(self.settings.request_life);
+        let usual = arrived_by.after(deadline(call, &self.settings));
+        let ran_since = ReadKind::Shell
+            .slot()
+            .and_then(|slot| phone.sight.read_at[slot])
+            .is_some_and(|read| read >= arrived_by);
+        // The job may wait at the vendor for a phone that nobody sees is away; where a command ran since, none waits.
+        if account.setup.capabilities.blind && !ran_since {
+            usual.after(self.settings.image_deadline)
+        } else {
+            usual
+        }
     }
 
     /// Costly work: it did not happen only if two reads, further apart than the read lag and both after settling, show the old value on a running phone.

@@ -33,6 +33,8 @@ pub(super) struct PhoneState {
     pub(super) reading: u8,
     /// A reading job is open on the phone.
     pub(super) reading_job: bool,
+    /// Our open job on it takes longer than such jobs are known to: no batch waits for the phone.
+    pub(super) late: bool,
     /// No read of each kind before this moment (the last one told nothing).
     pub(super) read_after: [Timestamp; PHONE_READS],
     /// Reads that told nothing, one after the other.
@@ -129,6 +131,7 @@ impl Core {
             plan: PhonePlan::default(),
             reading: 0,
             reading_job: false,
+            late: false,
             read_after: Default::default(),
             silences: 0,
             lost_asks: 0,
@@ -458,7 +461,7 @@ impl Core {
             if !phone.reading_job {
                 standing.due = phone.plan.next().map(key);
             }
-            if standing.due.is_none() {
+            if standing.due.is_none() && !phone.late {
                 standing.coming.extend(phone.plan.upcoming().map(key));
             }
         }

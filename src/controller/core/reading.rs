@@ -45,7 +45,7 @@ impl Core {
             let closing = self.unproven(ix, now);
             let closing = closing.iter().map(|(_, kind)| *kind);
             proves = closing.clone().any(|kind| kind == ReadKind::Listing);
-            let away = self.may_be_away(ix, now).then_some(ReadKind::Usage);
+            let away = self.may_be_away(ix, now);
             for kind in phone.plan.unread.iter().copied().chain(closing).chain(away) {
                 if let Some(slot) = kind.slot() {
                     wanted[slot] = self.may_tell(ix, kind);
@@ -155,13 +155,16 @@ impl Core {
         }
     }
 
-    /// Something on the phone is in doubt, and it is time to look whether the phone is connected: not every listing tells, the details do. A job waits at
-    /// the vendor as long as its phone is away, and settling begins when it is back.
-    fn may_be_away(&self, ix: PhoneIx, now: Timestamp) -> bool {
-        let read = ReadKind::Usage
-            .slot()
-            .and_then(|slot| self.state(ix).sight.read_at[slot]);
-        self.phases(ix).iter().any(|(_, phase)| match phase {
+    /// Something on the phone is in doubt, and it is time to look whether the phone is connected: not every listing tells, the details do, or a command that
+    /// runs. A job waits at the vendor as long as its phone is away, and settling begins when it is back.
+    fn may_be_away(&self, ix: PhoneIx, now: Timestamp) -> Option<ReadKind> {
+        let phone = self.state(ix);
+        let kind = match self.accounts[phone.account.0].setup.capabilities.blind {
+            true => ReadKind::Shell,
+            false => ReadKind::Usage,
+        };
+        let read = kind.slot().and_then(|slot| phone.sight.read_at[slot]);
+        let due = self.phases(ix).iter().any(|(_, phase)| match phase {
             Phase::Unknown(since) => {
                 let due = self.doubt_due(*since, now);
                 read.is_none_or(|read| read < due)
@@ -172,7 +175,8 @@ impl Core {
             | Phase::Succeeded(_)
             | Phase::Parked
             | Phase::Closed(_) => false,
-        })
+        });
+        due.then_some(kind)
     }
 
     /// What was written and is to be read back, once nothing more is to be written: attributes, and how they are read.

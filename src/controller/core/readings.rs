@@ -405,8 +405,13 @@ impl Core {
                 self.account_works(call.account, now);
                 let mut silent: Vec<PhoneId> = request.phones.to_vec();
                 for (phone, outcome) in submission.rows {
-                    let RowOutcome::Job(job) = outcome else {
-                        continue;
+                    let job = match outcome {
+                        RowOutcome::Job(job) => job,
+                        RowOutcome::Exists(_) => {
+                            self.occupied(call.account, &phone, now);
+                            continue;
+                        }
+                        RowOutcome::Done | RowOutcome::Refused(_) => continue,
                     };
                     silent.retain(|other| *other != phone);
                     let open = OpenJob {
@@ -438,6 +443,13 @@ impl Core {
                 }
                 self.read_failed((call.account, call.sent_at), &request, &error, now);
             }
+        }
+    }
+
+    /// The vendor says that a job runs on the phone: if one of ours is in doubt there, it may be that one, and its settle time begins anew.
+    fn occupied(&mut self, account: AccountIx, phone: &PhoneId, now: Timestamp) {
+        if let Some(ix) = self.phone_at(account, phone) {
+            self.state_mut(ix).not_running_at = now;
         }
     }
 

@@ -1,19 +1,23 @@
 //! I3: costly work at most once per intent; ambiguity waits for a person.
 //!
 //! Invariants: a second sending counts only while the first had its effect, or may still have it, and nothing changed the phone behind our back since.
-//! Not here: work that costs nothing (`flight`).
+//! A copy that a proxy made of an order that the vendor had refused is nobody's fault. Not here: work that costs nothing (`flight`).
 
 use super::{Check, Invariant};
-use crate::model::id::{OperationId, PhoneKey};
-use crate::rehearsal::monitor::{Happening, View};
+use crate::model::id::{OperationId, PhoneId, PhoneKey};
+use crate::model::operation::PhaseEvent;
+use crate::model::record::Record;
+use crate::rehearsal::monitor::{Happening, Job, View};
 use crate::sim::witness::Fact;
 use crate::transport::Effect;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// I3, with the last costly operation that had its effect on each phone.
 #[derive(Default)]
 pub(super) struct CostlyOnce {
     done: BTreeMap<PhoneKey, OperationId>,
+    /// Operations of which the client was told that nothing was done on a phone.
+    refused: BTreeSet<(OperationId, PhoneId)>,
 }
 
 impl Check for CostlyOnce {
@@ -33,7 +37,7 @@ impl Check for CostlyOnce {
                 let Some(job) = view.jobs.get(&((*account).clone(), *job)) else {
                     return;
                 };
-                if let Some(operation) = job.operation.filter(|_| job.costly) {
+                if let Some(operation) = self.known(job).filter(|_| job.costly) {
                     self.done.insert(job.phone.clone(), operation);
                 }
             }
@@ -47,6 +51,21 @@ impl Check for CostlyOnce {
                     phone: phone.as_str().into(),
                 });
             }
+            Happening::Durable(records) => {
+                for record in records.iter() {
+                    let Record::Moved {
+                        operation, moves, ..
+                    } = record
+                    else {
+                        continue;
+                    };
+                    let refused = moves
+                        .iter()
+                        .filter(|(_, event)| *event == PhaseEvent::Refused);
+                    self.refused
+                        .extend(refused.map(|(phone, _)| (*operation, phone.clone())));
+                }
+            }
             Happening::Leaves(number) => self.leaves(*number, view, find),
             _ => {}
         }
@@ -54,6 +73,17 @@ impl Check for CostlyOnce {
 }
 
 impl CostlyOnce {
+    /// The operation that a job carries out, unless the client was told that nothing was done and a proxy sent the order again.
+    fn known(&self, job: &Job) -> Option<OperationId> {
+        let told_no = |operation: &OperationId| {
+            job.copy
+                && self
+                    .refused
+                    .contains(&(*operation, job.phone.phone.clone()))
+        };
+        job.operation.filter(|operation| !told_no(operation))
+    }
+
     fn leaves(&self, number: u64, view: &View, find: &mut dyn FnMut(String)) {
         let Some(request) = view
             .requests
@@ -77,7 +107,7 @@ impl CostlyOnce {
             let open = view
                 .jobs_on(&key)
                 .filter(|(_, job)| job.costly && job.is_open())
-                .filter_map(|(_, job)| job.operation);
+                .filter_map(|(_, job)| self.known(job));
             let earlier = self.done.get(&key).copied().into_iter().chain(open);
             for earlier in earlier.filter(|id| *id != intent.operation) {
                 let same = view.intents.get(&earlier).is_some_and(|other| {

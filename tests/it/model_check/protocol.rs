@@ -384,7 +384,11 @@ impl Protocol {
                 if it.searchable && listed {
                     actions.push(Action::Find(phone));
                 }
-                if it.shown && self.readable(phone) && it.age > LIFE {
+                let over = match self.costly(phone) {
+                    true => self.settled(it.age),
+                    false => it.age > LIFE,
+                };
+                if it.shown && self.readable(phone) && over {
                     actions.push(Action::Read(phone));
                 } else if self.settled(it.age)
                     && (self.readable(phone) || !self.has(Flaw::NeverParks))
