@@ -15,6 +15,8 @@ use crate::sim::faults::Kind;
 use crate::time::delay::hash;
 use std::time::Duration;
 
+pub(super) use oracle::kinds;
+
 mod oracle;
 mod report;
 mod text;

@@ -4,7 +4,7 @@
 //! manifests are written otherwise (`manuscript`).
 
 use super::network::lock;
-use super::plans::Reference;
+use super::plans::{Reference, kinds};
 use super::run::{Outcome, run_with};
 use super::scenario::{AccountPlan, Scenario};
 use super::seam::Seams;
@@ -210,11 +210,11 @@ fn changed(mut bundle: Bundle, from: &str, to: &str) -> Bundle {
 }
 
 /// What was done to each phone, in order.
-fn work(outcome: &Outcome) -> BTreeMap<&PhoneKey, Vec<&str>> {
-    let mut all: BTreeMap<&PhoneKey, Vec<&str>> = BTreeMap::new();
+fn work(outcome: &Outcome) -> BTreeMap<&PhoneKey, Vec<String>> {
+    let mut all: BTreeMap<&PhoneKey, Vec<String>> = BTreeMap::new();
     for job in outcome.log.iter().flat_map(|log| &log.jobs) {
         if job.mutates {
-            all.entry(&job.phone).or_default().push(&job.work);
+            all.entry(&job.phone).or_default().push(job.work.clone());
         }
     }
     all
@@ -248,7 +248,11 @@ fn differences(same: Same, left: &Outcome, right: &Outcome) -> Vec<String> {
     let (mut one, mut other) = (work(left), work(right));
     if same == Same::Jobs {
         let all = one.values_mut().chain(other.values_mut());
-        all.for_each(|jobs| jobs.sort_unstable());
+        // Which attributes share a call depends on when the edits come.
+        all.for_each(|jobs| {
+            *jobs = jobs.iter().flat_map(|work| kinds(work)).collect();
+            jobs.sort_unstable();
+        });
     }
     for phone in one.keys().chain(other.keys()) {
         let (one, other) = (one.get(phone), other.get(phone));

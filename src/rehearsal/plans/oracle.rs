@@ -87,7 +87,7 @@ impl Tallies {
 }
 
 /// A job by each attribute that it writes: which ones share a call depends on when edits come and what was done before.
-fn kinds(work: &str) -> Vec<String> {
+pub(in crate::rehearsal) fn kinds(work: &str) -> Vec<String> {
     match work.split_once(' ') {
         Some((call, attributes)) => attributes
             .split(' ')
