@@ -202,9 +202,9 @@ impl AccountState {
         self.budget.limit(windows(&self.setup));
     }
 
-    /// So many requests are handed out.
+    /// So many requests are handed out. Of several the later ones leave when those before them are answered.
     pub(super) fn takes(&mut self, requests: u32, now: Timestamp) {
-        if self.setup.capabilities.leaves_late {
+        if self.setup.capabilities.leaves_late || requests > 1 {
             self.budget.open(requests, now);
         } else {
             self.budget.take_all(requests, now);
@@ -213,7 +213,7 @@ impl AccountState {
 
     /// A call of so many requests is answered.
     pub(super) fn gives_back(&mut self, requests: u32, now: Timestamp) {
-        if self.setup.capabilities.leaves_late {
+        if self.setup.capabilities.leaves_late || requests > 1 {
             self.budget.close(requests, now);
         }
     }
@@ -392,4 +392,41 @@ fn windows(setup: &AccountSetup) -> Vec<Window> {
             length: Duration::from_secs(60),
         },
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::fleet::AccountLimits;
+    use crate::model::id::{AccountName, VendorIdentity};
+    use crate::provider::alibaba;
+    use std::sync::Arc;
+
+    fn account() -> AccountState {
+        AccountState::new(AccountSetup {
+            name: AccountName::from("lab"),
+            identity: VendorIdentity::from("one"),
+            capabilities: alibaba::capabilities(),
+            limits: AccountLimits {
+                requests_per_second: Some(4),
+                ..AccountLimits::default()
+            },
+            decode: Arc::new(|_, _, _| unreachable!("nothing is read")),
+        })
+    }
+
+    #[test]
+    fn the_later_request_of_a_call_counts_when_it_leaves() {
+        let mut account = account();
+        account.takes(2, Timestamp(0));
+        assert_eq!(
+            account.budget.next_free_for(2, Timestamp(1_500)),
+            Timestamp(1_500)
+        );
+        account.gives_back(2, Timestamp(2_000));
+        assert_eq!(
+            account.budget.next_free_for(3, Timestamp(2_500)),
+            Timestamp(3_001)
+        );
+    }
 }
