@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// What errors call the image.
 const PLACE: &str = "journal image";
 /// Records after a snapshot that make another one worth its while.
-const COMPACT_AFTER: usize = 4_000;
+const COMPACT_AFTER: usize = 1_000;
 
 /// What is durable. Clones share it.
 #[derive(Clone, Default)]

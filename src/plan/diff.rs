@@ -15,6 +15,7 @@ use crate::model::desired::{AppPolicy, Desired, Fingerprints, Wanted};
 use crate::model::id::{Fingerprint, Package, WishDigest};
 use crate::model::observed::{AppState, PHONE_READS, ReadKind};
 use crate::model::value::{AppWish, Value, Wish};
+use std::cmp::Ordering;
 
 /// What follows from a desired state alone, made ready once for all phones that share it: capability rows, digests, fingerprints.
 #[derive(Clone, Debug)]
@@ -156,11 +157,17 @@ pub(super) fn compare(
     // Both maps are sorted by attribute: one walk over both instead of a look-up for each.
     let mut seen = input.sight.values.iter().peekable();
     for ((attribute, wanted), facts) in input.desired.attributes.iter().zip(&prepared.facts) {
-        while seen.next_if(|(other, _)| *other < attribute).is_some() {}
-        let value = seen
-            .peek()
-            .filter(|(other, _)| *other == attribute)
-            .map(|(_, value)| *value);
+        let mut value = None;
+        while let Some((other, seen_value)) = seen.peek() {
+            match (*other).cmp(attribute) {
+                Ordering::Less => seen.next(),
+                Ordering::Equal => {
+                    value = Some(*seen_value);
+                    break;
+                }
+                Ordering::Greater => break,
+            };
+        }
         let subject = Subject {
             attribute,
             wanted,
