@@ -13,6 +13,7 @@ use crate::plan::batch::{BatchKey, Batches};
 use crate::plan::phone::Catalogue;
 use crate::provider::ReadRequest;
 use crate::time::budget::{Budget, Window};
+use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -39,7 +40,7 @@ pub(super) struct AccountState {
     pub(super) due: [BTreeMap<PhoneIx, Timestamp>; PHONE_READS],
     /// No read of this kind before this moment (it failed).
     pub(super) read_again_at: [Timestamp; PHONE_READS],
-    pub(super) jobs: BTreeMap<JobKey, OpenJob>,
+    pub(super) jobs: FxHashMap<JobKey, OpenJob>,
     pub(super) polls: BTreeSet<(Timestamp, JobKey)>,
     /// Why nothing may be done, and when it is tried again.
     pub(super) gate: Option<(Reason, Timestamp, String)>,
@@ -151,7 +152,7 @@ impl AccountState {
             },
             due: Default::default(),
             read_again_at: Default::default(),
-            jobs: BTreeMap::new(),
+            jobs: FxHashMap::default(),
             polls: BTreeSet::new(),
             gate: None,
             failures: 0,

@@ -93,23 +93,23 @@ impl Core {
 
     /// Open operations on the phone with where they stand.
     pub(super) fn phases(&self, ix: PhoneIx) -> Vec<(OperationId, Phase)> {
+        self.standings(ix)
+            .map(|(operation, phase)| (operation, phase.clone()))
+            .collect()
+    }
+
+    /// The same, to be looked at only.
+    pub(super) fn standings(&self, ix: PhoneIx) -> impl Iterator<Item = (OperationId, &Phase)> {
         let phone = self.state(ix);
         let identity = &self.accounts[phone.account.0].setup.identity;
-        let Some(history) = self.ledger.history(identity, &phone.key.phone) else {
-            return Vec::new();
-        };
-        let states = history
-            .open
-            .iter()
-            .filter_map(|id| self.ledger.operations.get(id));
-        states
-            .filter_map(|state| {
-                Some((
-                    state.intent.operation,
-                    state.phases[state.position(&phone.key.phone)?].clone(),
-                ))
+        let history = self.ledger.history(identity, &phone.key.phone);
+        history
+            .into_iter()
+            .flat_map(|history| &history.open)
+            .filter_map(|id| {
+                let state = self.ledger.operations.get(id)?;
+                Some((*id, &state.phases[state.position(&phone.key.phone)?]))
             })
-            .collect()
     }
 
     pub(super) fn search_answered(

@@ -471,23 +471,12 @@ impl Core {
 
     /// Whether an open operation keeps reads off the phone: reads during a job of ours tell nothing that lasts, unless its outcome is unknown.
     pub(super) fn busy_with_ours(&self, ix: PhoneIx) -> bool {
-        let phone = self.state(ix);
-        let identity = &self.accounts[phone.account.0].setup.identity;
-        let Some(history) = self.ledger.history(identity, &phone.key.phone) else {
-            return false;
-        };
-        history
-            .open
-            .iter()
-            .filter_map(|id| self.ledger.operations.get(id))
-            .any(|state| {
-                state.position(&phone.key.phone).is_some_and(|at| {
-                    matches!(
-                        state.phases[at],
-                        Phase::Intended | Phase::Submitted(_) | Phase::Following(_)
-                    )
-                })
-            })
+        self.standings(ix).any(|(_, phase)| {
+            matches!(
+                phase,
+                Phase::Intended | Phase::Submitted(_) | Phase::Following(_)
+            )
+        })
     }
 
     /// Takes a new run state in: what a restart, wipe or absence loses is forgotten.

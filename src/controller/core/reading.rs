@@ -164,7 +164,7 @@ impl Core {
             false => ReadKind::Usage,
         };
         let read = kind.slot().and_then(|slot| phone.sight.read_at[slot]);
-        let due = self.phases(ix).iter().any(|(_, phase)| match phase {
+        let due = self.standings(ix).any(|(_, phase)| match phase {
             Phase::Unknown(since) => {
                 let due = self.doubt_due(*since, now);
                 read.is_none_or(|read| read < due)

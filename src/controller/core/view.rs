@@ -73,8 +73,7 @@ impl Core {
         }
         let plan = &phone.plan;
         let working = self
-            .phases(ix)
-            .iter()
+            .standings(ix)
             .any(|(_, phase)| !matches!(phase, Phase::Parked));
         let worst = plan
             .waiting
