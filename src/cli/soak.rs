@@ -18,6 +18,9 @@ mod plans;
 mod relations;
 mod runs;
 
+/// So many violations of a run are told as soon as it is over; the report has all.
+const TOLD_AT_ONCE: usize = 3;
+
 /// Edits of the manifests per run, unless told otherwise.
 const EDITIONS: u32 = 3;
 
@@ -113,6 +116,9 @@ pub fn run(args: &Args, global: &Global, output: &Output) -> Result<Exit, CliErr
                 count(over),
                 count(args.seeds)
             ));
+            for violation in outcome.violations.iter().take(TOLD_AT_ONCE) {
+                output.say(&format!("  {violation}"));
+            }
         } else if over.is_multiple_of((args.seeds / 20).max(1)) {
             output.say(&format!("{} of {} runs", count(over), count(args.seeds)));
         }

@@ -21,6 +21,7 @@ use crate::secret::fingerprint::{Fingerprinter, new_key};
 use crate::secret::resolve::References;
 use crate::time::clock::Clock;
 use crate::transport::Transport;
+use crate::transport::gate::Gate;
 use crate::transport::http::HttpTransport;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use std::collections::BTreeMap;
@@ -107,12 +108,12 @@ pub(super) fn open_accounts(fleet: &Fleet, outfit: &Outfit) -> Result<Accounts, 
     Ok(accounts)
 }
 
-/// What providers need.
+/// What providers need, and the gate that is shut when the program stops.
 pub(super) fn outfit(
     options: &Options,
     secrets: &Arc<References>,
     clock: &Arc<dyn Clock>,
-) -> Result<Outfit, DaemonError> {
+) -> Result<(Outfit, Arc<Gate>), DaemonError> {
     let transport: Arc<dyn Transport> = match &options.transport {
         Some(transport) => Arc::clone(transport),
         None => {
@@ -128,12 +129,14 @@ pub(super) fn outfit(
         }
     };
     let secrets: Arc<dyn Secrets> = Arc::<References>::clone(secrets);
-    Ok(Outfit {
-        transport,
+    let gate = Arc::new(Gate::new(transport));
+    let outfit = Outfit {
+        transport: Arc::<Gate>::clone(&gate),
         secrets,
         clock: Arc::clone(clock),
         request_timeout: options.settings.request_timeout,
-    })
+    };
+    Ok((outfit, gate))
 }
 
 /// Opens the state folder: for writing with a lock, for reading without.

@@ -21,6 +21,7 @@ use crate::provider::{CallError, Probe, Provider};
 use crate::secret::fingerprint::Fingerprinter;
 use crate::secret::resolve::References;
 use crate::time::clock::{Clock, TokioClock};
+use crate::transport::gate::Gate;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +41,7 @@ pub struct Session {
     pub(super) options: Options,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) outfit: Outfit,
+    gate: Arc<Gate>,
     pub(super) secrets: Arc<References>,
     pub(super) fingerprints: Arc<Fingerprinter>,
     pub(super) driver: Driver,
@@ -85,7 +87,7 @@ impl Session {
             }
         };
         let secrets = Arc::new(References::from_process());
-        let outfit = assembly::outfit(&options, &secrets, &clock)?;
+        let (outfit, gate) = assembly::outfit(&options, &secrets, &clock)?;
         let accounts = assembly::open_accounts(&fleet, &outfit)?;
         let memory = assembly::memory(&options, lock, &secrets, now)?;
         let only = assembly::selection(&options, &fleet)?;
@@ -115,6 +117,7 @@ impl Session {
             options,
             clock,
             outfit,
+            gate,
             secrets,
             fingerprints,
             driver,
@@ -254,6 +257,7 @@ impl Session {
     /// Lets requests under way be answered; starts nothing.
     pub(super) async fn drain(&mut self) -> Result<(), DaemonError> {
         self.driver.core_mut().set_stance(Stance::Drain, None);
+        self.gate.shut();
         let until = self.clock.now().after(DRAIN);
         self.turn()?;
         while !self.driver.core().is_quiet() && self.clock.now() < until {

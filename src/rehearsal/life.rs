@@ -22,6 +22,7 @@ use crate::secret::fingerprint::Fingerprinter;
 use crate::secret::resolve::References;
 use crate::time::clock::{Clock, TokioClock};
 use crate::transport::Transport;
+use crate::transport::gate::Gate;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -59,6 +60,7 @@ pub(super) struct Process {
     pub(super) life: Arc<Life>,
     pub(super) shift: i64,
     outfit: Outfit,
+    pub(super) gate: Arc<Gate>,
 }
 
 /// A process that did not come to life.
@@ -108,7 +110,7 @@ impl Parts {
             by: shift,
         });
         let clock = wrapped(self.seams.clock.as_ref(), clock);
-        let outfit = self.outfit(&life, &clock);
+        let (outfit, gate) = self.outfit(&life, &clock);
         let fleet = Arc::new(self.load(edition, false).map_err(Stillborn::Manifests)?);
         let (providers, setups) = self.accounts(&fleet, &outfit).map_err(Stillborn::Account)?;
         self.hand_over(&fleet, now);
@@ -136,22 +138,26 @@ impl Parts {
             life,
             shift,
             outfit,
+            gate,
         })
     }
 
-    fn outfit(&self, life: &Arc<Life>, clock: &Arc<dyn Clock>) -> Outfit {
+    fn outfit(&self, life: &Arc<Life>, clock: &Arc<dyn Clock>) -> (Outfit, Arc<Gate>) {
         let line: Arc<dyn Transport> = Arc::new(Line::new(&self.network, life));
         let environment = self.environment.clone();
         let secrets: Arc<dyn Secrets> = Arc::new(References::new(
             Box::new(move |name| environment.get(name).cloned()),
             None,
         ));
-        Outfit {
-            transport: wrapped(self.seams.transport.as_ref(), line),
+        let line = wrapped(self.seams.transport.as_ref(), line);
+        let gate = Arc::new(Gate::new(line));
+        let outfit = Outfit {
+            transport: Arc::<Gate>::clone(&gate),
             secrets,
             clock: Arc::clone(clock),
             request_timeout: self.scenario.settings.request_timeout,
-        }
+        };
+        (outfit, gate)
     }
 
     /// The disk, who watches it, and what is planted in between.

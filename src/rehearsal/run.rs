@@ -494,6 +494,7 @@ impl Run {
         self.network.monitor().happen(now, &Happening::StopAsked);
         if !self.parts.seams.deaf {
             process.driver.core_mut().set_stance(Stance::Drain, None);
+            process.gate.shut();
         }
         let until = now.after(DRAIN);
         let mut result = process.driver.turn();

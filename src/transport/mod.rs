@@ -3,6 +3,7 @@
 //! Invariants: an error says whether the request can have left; bodies are bounded; redirects are not followed; nothing here says "phone".
 //! Not here: budgets (`time`), repetition (`controller`: a read that failed is simply due again), meaning of answers (`provider`).
 
+pub mod gate;
 pub mod http;
 pub mod sign;
 
@@ -47,6 +48,9 @@ pub enum TransportError {
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// The request did not leave, because the program stops.
+    #[error("nothing that changes something leaves any more: the program stops")]
+    Shut,
     /// The deadline passed after the request may have left.
     #[error("no answer within {0:?}")]
     Timeout(Duration),
@@ -62,7 +66,7 @@ impl TransportError {
     /// Whether the request can have reached the vendor.
     pub fn may_have_left(&self) -> bool {
         match self {
-            Self::Connect { .. } => false,
+            Self::Connect { .. } | Self::Shut => false,
             Self::Timeout(_) | Self::Broken(_) | Self::TooLarge(_) => true,
         }
     }

@@ -18,7 +18,7 @@
 
 use super::account::deadline;
 use super::{AccountIx, CallId, Core, PhoneIx, Work};
-use crate::model::id::{OperationId, PhoneId};
+use crate::model::id::{JobId, OperationId, PhoneId};
 use crate::model::observed::{ReadKind, RunState};
 use crate::model::operation::{Intent, Phase, PhaseEvent};
 use crate::model::stamp::Timestamp;
@@ -137,13 +137,15 @@ impl Core {
             }
             Ok(Found::Jobs(jobs)) => {
                 let unknown = self.unknown_phones(operation);
+                let before = self.highest_before(operation);
                 let mut moves = Vec::new();
                 for (phone, job) in jobs {
                     let identity = &self.accounts[call.account.0].setup.identity;
                     let known = self
                         .ledger
                         .history(identity, &phone)
-                        .is_some_and(|history| history.past.knows(&job));
+                        .is_some_and(|history| history.past.knows(&job))
+                        || job.number().is_some_and(|number| number <= before);
                     if unknown.contains(&phone) && !known {
                         self.follow(
                             call.account,
@@ -163,6 +165,22 @@ impl Core {
                 self.search_again(call.account, operation, now);
             }
         }
+    }
+
+    /// The highest number of a job that an older operation of the same keys follows: what was sent later has a higher one. Times would not do, since a clock may have
+    /// jumped between two processes.
+    fn highest_before(&self, operation: OperationId) -> u64 {
+        let operations = &self.ledger.operations;
+        let Some(ours) = operations.get(&operation) else {
+            return 0;
+        };
+        operations
+            .range(..operation)
+            .filter(|(_, other)| other.intent.identity == ours.intent.identity)
+            .flat_map(|(_, other)| other.phases.iter().filter_map(Phase::job))
+            .filter_map(JobId::number)
+            .max()
+            .unwrap_or(0)
     }
 
     fn search_again(&mut self, account: AccountIx, operation: OperationId, now: Timestamp) {
@@ -212,7 +230,7 @@ impl Core {
         };
         let phone = self.state(ix).key.phone.clone();
         let looked = self.compare(ix, &intent, since);
-        let settled_at = self.settles_at(ix, &intent, since);
+        let settled_at = self.settles_at(ix, &intent, since, now);
         // By then the request has arrived, and a job that costs nothing is over; others may run for long.
         let over_at = if intent.costs.is_live() {
             since.max(self.started).after(self.settings.request_life)
@@ -251,11 +269,28 @@ impl Core {
             .unwrap_or(settled_at)
     }
 
-    fn settles_at(&self, ix: PhoneIx, intent: &Intent, since: Timestamp) -> Timestamp {
+    fn settles_at(
+        &self,
+        ix: PhoneIx,
+        intent: &Intent,
+        since: Timestamp,
+        now: Timestamp,
+    ) -> Timestamp {
         let phone = self.state(ix);
         let call = self.accounts[phone.account.0].call(&intent.call);
         let account = &self.accounts[phone.account.0];
-        let from = since.max(self.started).max(phone.not_running_at);
+        let cannot_run = phone
+            .sight
+            .listed
+            .as_ref()
+            .is_some_and(|listed| listed.state != RunState::Running);
+        // The time does not begin before the phone is back.
+        let seen = if cannot_run {
+            now
+        } else {
+            phone.not_running_at
+        };
+        let from = since.max(self.started).max(seen);
         let arrived_by = from.after(self.settings.request_life);
         let usual = arrived_by.after(deadline(call, &self.settings));
         let ran_since = ReadKind::Shell

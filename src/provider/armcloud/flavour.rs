@@ -39,8 +39,7 @@ impl Action {
             Self::Stop => Some(1005),
             Self::Start => Some(1007),
             Self::InstallUrl => Some(1009),
-            // One manual has 1010 for "modify properties" and names no other for the call that changes Android's.
-            Self::Properties | Self::AndroidProperties => Some(1010),
+            Self::Properties => Some(1010),
             Self::Image => Some(1012),
             // `installApp` is 1003 in one manual and 1013 in the other: an empty list of either would prove nothing.
             Self::Install
@@ -51,7 +50,8 @@ impl Action {
             | Self::SimByCountry
             | Self::Proxy
             | Self::Speed
-            | Self::Adb => None,
+            | Self::Adb
+            | Self::AndroidProperties => None,
         }
     }
 
