@@ -136,6 +136,8 @@ pub(super) struct Compared {
     pub(super) unknown: Vec<Attribute>,
     /// Needed before more can be decided.
     pub(super) unread: Reads,
+    /// Among what is not read is something that is written with a restart.
+    pub(super) may_restart: bool,
     /// Needed to see what finished writes of ours did.
     pub(super) read_back: Reads,
 }
@@ -195,6 +197,10 @@ impl Compared {
             }
             Verdict::Unread(kind) => {
                 self.unread = self.unread.with(kind);
+                self.may_restart |= subject
+                    .facts
+                    .row
+                    .is_some_and(|row| row.costs.has(Cost::Restart));
                 return;
             }
             Verdict::ReadBack(kind) => {

@@ -97,6 +97,8 @@ pub struct PhonePlan {
     /// Reads that are missing or too old to decide on, sorted. What only has to be read back after a write of ours is named here once the chain is
     /// empty: one closing read-back a chain. Costly next steps need to know whether the phone is in use (`Usage`).
     pub unread: Vec<ReadKind>,
+    /// The first step of the chain would be lost by a restart, and whether one is to come was not read yet.
+    pub too_soon: bool,
     /// Managed attributes that were compared and agree, with the digest of the wish. Write-only ones agree by fingerprint. An exclusive policy agrees as
     /// [`diff::policy_attribute`] where no stray app is.
     pub in_sync: Vec<(Attribute, WishDigest)>,
@@ -183,7 +185,7 @@ impl PhonePlan {
             | ReadKind::AppCatalogue
             | ReadKind::ImageCatalogue => false,
         });
-        (!undecided && self.held().next().is_none()).then_some(first)
+        (!undecided && !self.too_soon && self.held().next().is_none()).then_some(first)
     }
 
     /// The step that may start as soon as our open job on the phone has ended, or a listing is in; batches may wait for it. `None` when something else
@@ -262,6 +264,7 @@ pub fn plan_prepared(prepared: &Prepared, input: &PhoneInput<'_>) -> PhonePlan {
             .map(|found| found.change)
             .collect();
         plan.afterwards = afterwards(input, &plan);
+        plan.too_soon = compared.may_restart && is_lost_by_restart(input, &plan);
     }
     let mut unread = compared.unread;
     if plan.chain.is_empty() {
@@ -279,6 +282,16 @@ pub fn plan_prepared(prepared: &Prepared, input: &PhoneInput<'_>) -> PhonePlan {
     plan.in_sync.shrink_to_fit();
     plan.waiting.shrink_to_fit();
     plan
+}
+
+/// Whether the first step writes something that a restart loses.
+fn is_lost_by_restart(input: &PhoneInput<'_>, plan: &PhonePlan) -> bool {
+    let lost = |attribute: &Attribute| {
+        let row = input.capabilities.of(attribute);
+        row.is_some_and(|row| row.lost_by_restart)
+    };
+    let first = plan.chain.first();
+    first.is_some_and(|step| step.payload.writes.iter().any(|(write, _)| lost(write)))
 }
 
 fn afterwards(input: &PhoneInput<'_>, plan: &PhonePlan) -> Vec<Attribute> {

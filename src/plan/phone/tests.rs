@@ -457,6 +457,23 @@ fn a_restart_that_ended_well_does_not_hide_what_failed_before_it() {
 }
 
 #[test]
+fn what_a_restart_would_lose_waits_until_it_is_known_whether_one_comes() {
+    let scene = Scene::new()
+        .differs("property/persist.fleet.ring", "1", "2")
+        .wish("property/ro.product.model", text("Fleet One"));
+    let plan = scene.plan();
+    assert_eq!(plan.unread, [ReadKind::Properties]);
+    assert!(!plan.chain.is_empty() && plan.next().is_none());
+    let plan = scene
+        .shows(
+            "property/ro.product.model",
+            Observed::Text("Fleet One".into()),
+        )
+        .plan();
+    assert_eq!(plan.next().unwrap().payload.call, "liveProperties");
+}
+
+#[test]
 fn success_that_does_not_show_yet_settles() {
     let done = NOW.before(Duration::from_secs(20));
     let plan = Scene::new()
