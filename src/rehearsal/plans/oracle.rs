@@ -9,7 +9,7 @@ use crate::rehearsal::reference::Log;
 use crate::sim::witness::End;
 use std::collections::BTreeMap;
 
-/// What cannot be read over any API: where a job lies about it, nobody can know.
+/// What cannot be read over any API: where a job lies about it, or it is undone behind our back, nobody can know.
 const UNREADABLE: [&str; 3] = ["proxy", "location", "bandwidth"];
 
 /// Jobs of one kind on one phone.
@@ -126,9 +126,10 @@ fn phones(reference: &Log, log: &Log, after: &Tallies, tried: &mut Tried) {
             // Nobody mends a phone that nobody manages; with another code it is another phone, which somebody may.
             continue;
         }
-        let lied = Tallies::get(&after.lied, phone) > 0;
+        // A job lied, or what it wrote was undone behind our back.
+        let hidden = Tallies::get(&after.lied, phone) > 0 || log.changed.contains_key(phone);
         let differing = wanted.iter().zip(is).filter(|((name, wanted), (_, is))| {
-            wanted != is && !(lied && UNREADABLE.contains(name))
+            wanted != is && !(hidden && UNREADABLE.contains(name))
         });
         for ((name, wanted), (_, is)) in differing {
             tried.found.push((
@@ -282,6 +283,9 @@ mod tests {
         let mut lied = after.clone();
         lied.jobs[1].end = Some((End::Succeeded, false));
         assert_eq!(found(&before, &lied), Vec::<&str>::new());
+        let mut undone = after.clone();
+        undone.changed.insert(phone(), 1);
+        assert_eq!(found(&before, &undone), Vec::<&str>::new());
         after.waiting.insert(phone(), "Contested".to_owned());
         assert_eq!(found(&before, &after), Vec::<&str>::new());
         after.phones.clear();
