@@ -3,6 +3,8 @@
 //! Invariants: in virtual time over the simulated vendor; what the daemon says is read where `phonefleet status` reads it. Not here: costs (`brakes`).
 
 use crate::rig::{Rig, virtual_time};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use phonefleet::controller::progress::Progress;
 use phonefleet::daemon::{Ending, Session};
 use phonefleet::journal::{sqlite, state};
@@ -13,6 +15,8 @@ use phonefleet::sim::Spec;
 use phonefleet::sim::faults::Faults;
 use phonefleet::sim::scenario::Drift;
 use phonefleet::time::delay::hash;
+use phonefleet::transport::{Request, Response, Transport, TransportError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -34,6 +38,46 @@ fn few(phones: u32) -> Spec {
         seed: 31,
         ..Spec::default()
     }
+}
+
+/// A vendor that tells nothing of any phone's properties.
+struct Silent(Arc<dyn Transport>);
+
+impl Transport for Silent {
+    fn send(&self, request: Request) -> BoxFuture<'_, Result<Response, TransportError>> {
+        let silent = request.http.uri().path().ends_with("batchPadProperties");
+        Box::pin(async move {
+            let response = self.0.send(request).await?;
+            if !silent {
+                return Ok(response);
+            }
+            let (mut parts, _) = response.into_parts();
+            parts.headers.remove(http::header::CONTENT_LENGTH);
+            let body = br#"{"code":200,"msg":"success","ts":1800000000000,"data":[]}"#;
+            Ok(Response::from_parts(parts, Bytes::from_static(body)))
+        })
+    }
+}
+
+#[test]
+fn what_a_restart_would_lose_does_not_wait_for_ever_to_hear_of_one() {
+    virtual_time(async {
+        let rig = rig(few(3));
+        rig.group(
+            "    proxy: { mode: proxy, protocol: socks5, host: proxy.example.net, port: 1080 }\n    properties: { ro.product.model: Fleet One }\n",
+            "  allow: [restart]\n",
+        );
+        let mut options = rig.options(true);
+        options.transport = options
+            .transport
+            .map(|transport| Arc::new(Silent(transport)) as Arc<dyn Transport>);
+        let mut session = crate::rig::open(&options, true).await;
+        let ending = rig.apply_all(&mut session, MINUTE * 10).await;
+        assert_eq!(ending, Ending::TimedOut);
+        for phone in rig.sim.phones() {
+            assert!(rig.sim.phone(&phone).unwrap().proxy.is_some(), "{phone}");
+        }
+    });
 }
 
 /// A session that reconciles for ever.
@@ -255,10 +299,7 @@ fn a_phone_that_fails_for_ever_is_quarantined_and_holds_up_nobody() {
         let sick = rig.sim.phones()[33].clone();
         let newer = phonefleet::sim::phone::App::new("com.example.maps", "Maps", "9.0.0", 900);
         rig.sim.change(|world| {
-            world
-                .phone_mut(&sick)
-                .unwrap()
-                .install(&std::sync::Arc::new(newer));
+            world.phone_mut(&sick).unwrap().install(&Arc::new(newer));
         });
         run_while(&rig, async {
             sleep(5 * MINUTE).await;

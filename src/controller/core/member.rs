@@ -33,6 +33,8 @@ pub(super) struct PhoneState {
     pub(super) reading: u8,
     /// A reading job is open on the phone.
     pub(super) reading_job: bool,
+    /// Since when the first step of its plan waits for a reading that tells whether a restart is to come.
+    pub(super) too_soon_since: Option<Timestamp>,
     /// Our open job on it takes longer than such jobs are known to: no batch waits for the phone.
     pub(super) late: bool,
     /// No read of each kind before this moment (the last one told nothing).
@@ -62,6 +64,9 @@ pub(super) enum Claimed {
     /// It cannot be worked on: reason and detail.
     Not(Reason, String, Option<GroupName>),
 }
+
+/// So many read lags a step waits for a reading that tells whether a restart would lose it.
+const READING_AWAITED: u32 = 4;
 
 static NOTHING: BTreeSet<Attribute> = BTreeSet::new();
 
@@ -131,6 +136,7 @@ impl Core {
             plan: PhonePlan::default(),
             reading: 0,
             reading_job: false,
+            too_soon_since: None,
             late: false,
             read_after: Default::default(),
             silences: 0,
@@ -332,11 +338,28 @@ impl Core {
         for step in &mut plan.chain {
             self.payloads.share(&mut step.payload);
         }
+        self.await_reading(ix, &mut plan, now);
         let after = plan.chain.len();
         let before = std::mem::replace(&mut self.state_mut(ix).plan, plan);
         self.tally.replanned(before.chain.len(), after);
         self.stand(ix, now);
         self.note_converged(ix);
+    }
+
+    /// What a restart would lose waits for the reading that tells whether one is to come, but not for ever: where no reading comes, it is written all the same.
+    fn await_reading(&mut self, ix: PhoneIx, plan: &mut PhonePlan, now: Timestamp) {
+        let most = self.settings.read_lag * READING_AWAITED;
+        let phone = self.state_mut(ix);
+        if !plan.too_soon {
+            phone.too_soon_since = None;
+            return;
+        }
+        let until = phone.too_soon_since.get_or_insert(now).after(most);
+        if now < until {
+            self.look_again(ix, until);
+        } else {
+            plan.too_soon = false;
+        }
     }
 
     fn plan_claimed(&mut self, ix: PhoneIx, desired: &Arc<Desired>, now: Timestamp) -> PhonePlan {
