@@ -21,7 +21,7 @@ pub struct Past {
     jobs: Vec<u64>,
     /// The highest number of any job of the phone, at vendors whose jobs have numbers.
     highest: u64,
-    /// Costly writes that happened last, by attribute: of what, and when that was known.
+    /// Costly writes that happened last, or failed and may have happened all the same, by attribute: of what, and when that was known.
     costly: BTreeMap<Attribute, (WishDigest, Timestamp)>,
 }
 
@@ -32,7 +32,7 @@ impl Past {
         self.jobs.contains(&job.mark()) || job.number().is_some_and(|number| number <= self.highest)
     }
 
-    /// When this costly write was last known to have happened.
+    /// When this costly write was last known to have happened, or to have failed: what failed may have had its effect.
     pub fn wrote(&self, attribute: &Attribute, wish: WishDigest) -> Option<Timestamp> {
         let (digest, at) = self.costly.get(attribute)?;
         (*digest == wish).then_some(*at)
@@ -48,11 +48,9 @@ impl Past {
             PhaseEvent::Done
             | PhaseEvent::Succeeded
             | PhaseEvent::Verified
-            | PhaseEvent::Resolved(true) => self.happened(intent, at),
-            PhaseEvent::NoEffect
             | PhaseEvent::Failed
-            | PhaseEvent::Settled
-            | PhaseEvent::Resolved(false) => {
+            | PhaseEvent::Resolved(true) => self.ended(intent, at),
+            PhaseEvent::NoEffect | PhaseEvent::Settled | PhaseEvent::Resolved(false) => {
                 for (attribute, _) in intent.writes.iter() {
                     self.costly.remove(attribute);
                 }
@@ -74,7 +72,7 @@ impl Past {
         self.jobs.push(mark);
     }
 
-    fn happened(&mut self, intent: &Intent, at: Timestamp) {
+    fn ended(&mut self, intent: &Intent, at: Timestamp) {
         if intent.costs.is_live() {
             return;
         }
@@ -88,22 +86,49 @@ impl Past {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::capability::Costs;
+    use crate::model::capability::{Cost, Costs};
     use crate::model::condition::Cause;
+    use crate::model::value::{Value, Wish};
 
-    #[test]
-    fn jobs_that_were_made_before_a_known_one_are_not_taken_for_new() {
-        let intent = Intent {
+    fn intent(writes: &[(Attribute, Wish)], costs: Costs) -> Intent {
+        Intent {
             operation: crate::model::id::OperationId(1),
             identity: "identity".into(),
             call: "call".into(),
             phones: ["A".into()].into(),
-            writes: [].into(),
-            costs: Costs::default(),
+            writes: writes.into(),
+            costs,
             cause: Cause::Intended,
             revision: "revision".into(),
             at: Timestamp(1),
+        }
+    }
+
+    #[test]
+    fn a_costly_write_that_failed_may_have_happened_and_is_known_by_its_time() {
+        let wish = Wish::Set(Value::Text("Fleet One".into()));
+        let write = (Attribute::Property("ro.product.model".into()), wish.clone());
+        let wrote = |costs: Costs, event: PhaseEvent| {
+            let mut past = Past::default();
+            past.take(&intent(std::slice::from_ref(&write), costs), &event, Timestamp(7));
+            past.wrote(&write.0, wish.digest())
         };
+        for event in [PhaseEvent::Succeeded, PhaseEvent::Failed] {
+            assert_eq!(
+                wrote(Costs::of(&[Cost::Restart]), event.clone()),
+                Some(Timestamp(7))
+            );
+            assert_eq!(wrote(Costs::default(), event), None);
+        }
+        assert_eq!(
+            wrote(Costs::of(&[Cost::Restart]), PhaseEvent::NoEffect),
+            None
+        );
+    }
+
+    #[test]
+    fn jobs_that_were_made_before_a_known_one_are_not_taken_for_new() {
+        let intent = intent(&[], Costs::default());
         let mut past = Past::default();
         for job in ["1000", "t-one"] {
             past.take(&intent, &PhaseEvent::Accepted(job.into()), Timestamp(2));

@@ -195,7 +195,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A vendor may tell of a phone as it was a moment ago. For what is live that costs a second write; what costs more is not repeated on the word of a
-    /// reading that was made less than the read lag after it was known to have happened.
+    /// reading that was made less than the read lag after it was known to have happened, or to have failed: some jobs fail and are done.
     fn doubt(
         &self,
         subject: &Subject<'_>,

@@ -130,14 +130,18 @@ pub(super) fn facets(phone: &Phone) -> Vec<(&'static str, String)> {
     apps.sort_unstable();
     let mut settings: Vec<_> = phone.settings.iter().collect();
     settings.sort_unstable();
+    // What the shell's way to a location leaves behind.
+    let (providers, properties): (BTreeMap<_, _>, BTreeMap<_, _>) = properties(phone)
+        .into_iter()
+        .partition(|(name, _)| name.starts_with("test-provider/"));
     vec![
         ("image", phone.image.id.to_string()),
         ("time zone", phone.timezone.to_string()),
         ("language", phone.language.to_string()),
-        ("properties", format!("{:?}", properties(phone))),
+        ("properties", format!("{properties:?}")),
         ("settings", format!("{settings:?}")),
         ("proxy", format!("{:?}", phone.proxy)),
-        ("location", format!("{:?}", phone.location)),
+        ("location", format!("{:?} {providers:?}", phone.location)),
         ("bandwidth", format!("{:?}", phone.bandwidth)),
         ("adb", phone.adb.to_string()),
         ("apps", format!("{apps:?}")),

@@ -275,11 +275,11 @@ impl Search<'_> {
         zone.abs() <= millis(ANY_ZONE) && (-slack..=latest).contains(&late(zone))
     }
 
-    /// The jobs of the submit. Nothing else of ours is started on a phone until the outcome is known, so it is the newest run that writes the same there,
-    /// if it was made after the submit.
+    /// The jobs of the submit. Nothing else of ours is started on a phone until the outcome is known, so a run that writes the same there and was made after
+    /// the submit is of it; where there are several, which a request that arrived twice makes, the first one: it had the phone before the others.
     pub(super) fn found(&self, rows: &[Invocation]) -> Found {
         let known: FxHashSet<&str> = self.phones.iter().map(PhoneId::as_str).collect();
-        let mut newest: BTreeMap<PhoneId, (Timestamp, &str)> = BTreeMap::new();
+        let mut made: BTreeMap<PhoneId, Vec<(Timestamp, &str)>> = BTreeMap::new();
         for row in rows {
             let name = row.command_name.as_deref().unwrap_or_default();
             let created = row.create_time.as_deref().and_then(moment);
@@ -288,28 +288,38 @@ impl Search<'_> {
             else {
                 continue;
             };
+            if !self.fits(created) {
+                continue;
+            }
             for run in row.invocation_instances.iter().flatten() {
                 let Some(instance) = run.instance_id.as_deref() else {
                     continue;
                 };
                 if known.contains(instance) {
-                    let entry = newest
-                        .entry(PhoneId::new(instance))
-                        .or_insert((created, id));
-                    *entry = (*entry).max((created, id));
+                    let runs = made.entry(PhoneId::new(instance)).or_default();
+                    runs.push((created, id));
                 }
             }
         }
-        let jobs = newest
+        let jobs = made
             .into_iter()
-            .filter(|(_, (created, _))| self.fits(*created))
-            .map(|(phone, (_, id))| {
+            .filter_map(|(phone, runs)| {
+                let id = first_of_newest(&runs)?;
                 let job = job(id, &phone);
-                (phone, job)
+                Some((phone, job))
             })
             .collect();
         Found::Jobs(jobs)
     }
+}
+
+/// The first of those runs that were made at about the time of the newest one: without a known zone, a run that is hours older may seem to fit.
+fn first_of_newest<'a>(runs: &[(Timestamp, &'a str)]) -> Option<&'a str> {
+    let newest = runs.iter().max()?.0;
+    let together = runs
+        .iter()
+        .filter(|(created, _)| created.after(ARRIVES_WITHIN) >= newest);
+    together.min().map(|(_, id)| *id)
 }
 
 #[cfg(test)]

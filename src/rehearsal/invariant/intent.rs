@@ -78,12 +78,19 @@ fn prepared(request: &Request, number: u64, view: &View) -> Option<Timestamp> {
     if !account.capabilities.leaves_late && call.is_none_or(|call| call.requests < 2) {
         return None;
     }
-    let before = view.requests.range(..number);
-    let answered = before
-        .rev()
-        .take(50)
-        .filter(|(_, other)| other.account == request.account);
-    answered.filter_map(|(_, other)| other.answered).max()
+    let last = view.requests.range(..number).rev().take(50);
+    let of_account = last
+        .map(|(_, other)| other)
+        .filter(|other| other.account == request.account);
+    // A call that the order waits for may take longer than fifty others.
+    let own = view.sent.get(&intent.operation).into_iter().flatten();
+    let own = own
+        .filter(|sent| **sent < number)
+        .filter_map(|sent| view.requests.get(sent));
+    of_account
+        .chain(own)
+        .filter_map(|other| other.answered)
+        .max()
 }
 
 /// I4: no job without a durable operation, no operation closed over a job that was accepted.

@@ -3,7 +3,7 @@
 //! Invariants: two runs are compared by what vendors saw and by their phones, never by what the program says. Not here: the invariants of every run
 //! (`invariant`).
 
-use super::Tried;
+use super::{Allowed, Tried};
 use crate::model::id::PhoneKey;
 use crate::rehearsal::reference::Log;
 use crate::sim::witness::End;
@@ -97,14 +97,14 @@ pub(in crate::rehearsal) fn kinds(work: &str) -> Vec<String> {
     }
 }
 
-/// Compares a run with its reference; `faults` is how often the fault happened.
-pub(super) fn compare(reference: &Log, log: &Log, faults: u64, tried: &mut Tried) {
+/// Compares a run with its reference.
+pub(super) fn compare(reference: &Log, log: &Log, allowed: &Allowed, tried: &mut Tried) {
     let (before, mut after) = (Tallies::of(reference), Tallies::of(log));
     phones(reference, log, &after, tried);
     after
         .of
         .retain(|(phone, _), _| reference.managed(phone) || !log.renamed.contains(phone));
-    jobs(log, (&before, &after), faults, tried);
+    jobs(log, (&before, &after), allowed, tried);
 }
 
 /// The phones end as they did.
@@ -141,7 +141,7 @@ fn phones(reference: &Log, log: &Log, after: &Tallies, tried: &mut Tried) {
 }
 
 /// No job has an effect that it does not have without the fault, unless something undid it.
-fn jobs(log: &Log, (before, after): (&Tallies, &Tallies), faults: u64, tried: &mut Tried) {
+fn jobs(log: &Log, (before, after): (&Tallies, &Tallies), allowed: &Allowed, tried: &mut Tried) {
     for ((phone, work), tally) in &after.of {
         let known = before.of.get(&(phone.clone(), work.clone()));
         let known = known.copied().unwrap_or_default();
@@ -151,7 +151,7 @@ fn jobs(log: &Log, (before, after): (&Tallies, &Tallies), faults: u64, tried: &m
         let excuse = if tally.costly {
             undone
         } else {
-            undone + renamed + restarts + u32::from(tally.blind)
+            undone + renamed + restarts + u32::from(tally.blind) + allowed.live
         };
         let more = tally.effects.saturating_sub(known.effects);
         tried.again |= more > 0;
@@ -165,10 +165,13 @@ fn jobs(log: &Log, (before, after): (&Tallies, &Tallies), faults: u64, tried: &m
             ));
         }
         let vain = u64::from(tally.vain.saturating_sub(known.vain));
-        if vain > faults {
+        if vain > allowed.vain {
             tried.found.push((
                 "mutations",
-                format!("{phone}: {work} was tried in vain {vain} times, for {faults} faults"),
+                format!(
+                    "{phone}: {work} was tried in vain {vain} times, for {} faults",
+                    allowed.vain
+                ),
             ));
         }
     }
@@ -216,7 +219,7 @@ mod tests {
 
     fn found(before: &Log, after: &Log) -> Vec<&'static str> {
         let mut tried = Tried::default();
-        compare(before, after, 1, &mut tried);
+        compare(before, after, &Allowed { vain: 1, live: 0 }, &mut tried);
         tried.found.into_iter().map(|(oracle, _)| oracle).collect()
     }
 

@@ -196,6 +196,17 @@ async fn a_lost_submit_is_found_by_phones_content_and_time() {
 }
 
 #[tokio::test]
+async fn of_a_submit_that_arrived_twice_the_first_run_is_taken() {
+    let rig = Rig::answering(&[]);
+    rig.wait(60);
+    let first = write("r-3", "2026-01-15 08:00:01");
+    let copy = write("r-2", "2026-01-15 08:00:46");
+    for rows in [json!([first, copy]), json!([copy, first])] {
+        assert_eq!(found(&rig, rows).await, ["r-3/i-1", "r-3/i-2"]);
+    }
+}
+
+#[tokio::test]
 async fn a_lost_install_is_told_from_that_of_another_app() {
     let rig = Rig::answering(&[]);
     rig.wait(10);
