@@ -9,7 +9,7 @@ use super::get::state_name;
 use super::options::{Global, Manifests, duration, within};
 use super::output::{Format, Output, clean, span, strong, table};
 use super::progress::Meter;
-use super::status::actor_name;
+use super::status::{actor_name, renamed_text};
 use super::stop::Stop;
 use crate::controller::core::PhoneReport;
 use crate::daemon::{Options, Session};
@@ -21,6 +21,7 @@ use crate::model::desired::{Desired, Mode, Wanted};
 use crate::model::fleet::{Claim, Fleet, PhoneFacts};
 use crate::model::id::{PhoneId, PhoneKey};
 use crate::model::observed::AppState;
+use crate::model::rename::Renamed;
 use crate::model::stamp::Timestamp;
 use crate::plan::phone::{PhonePlan, Waiting};
 use crate::plan::render;
@@ -50,6 +51,10 @@ pub struct Args {
 /// Everything there is to say about one phone.
 struct Story {
     key: PhoneKey,
+    /// Codes it had before, the newest first.
+    former: Vec<Renamed>,
+    /// All its codes.
+    codes: Vec<PhoneId>,
     alias: Option<String>,
     claim: Claim,
     report: Option<PhoneReport>,
@@ -93,30 +98,45 @@ pub async fn run(args: Args, global: &Global, output: &Output) -> Result<Exit, C
     meter.finish();
     read??;
     let fleet = session.fleet();
+    let asked = key;
+    let key = session.current(&asked);
     let report = session.report(&key);
     let now = TokioClock::system().now();
     let identity = fleet
         .accounts
         .get(&key.account)
         .map(|account| &account.identity);
+    let former = session.former(&key);
+    let codes: Vec<PhoneId> = std::iter::once(&key.phone)
+        .chain(former.iter().map(|(old, _)| &old.phone))
+        .cloned()
+        .collect();
     let history = match (&folder, identity) {
-        (Some(folder), Some(identity)) => {
-            history::history(folder, identity, &key.phone, args.history)?
-        }
+        (Some(folder), Some(identity)) => history::history(folder, identity, &codes, args.history)?,
         (None, _) | (_, None) => Vec::new(),
     };
     let story = Story {
-        alias: fleet
-            .inventory
-            .get(&key)
-            .and_then(|entry| entry.alias.as_ref().map(ToString::to_string)),
-        claim: claim(fleet, &key, report.as_ref(), now),
+        alias: std::iter::once(&key)
+            .chain(former.iter().map(|(old, _)| old))
+            .filter_map(|key| fleet.inventory.get(key))
+            .find_map(|entry| entry.alias.as_ref().map(ToString::to_string)),
+        claim: claim(fleet, (&key, &former), report.as_ref(), now),
+        codes,
         report,
         history,
         capabilities: fleet
             .accounts
             .get(&key.account)
             .and_then(|account| registry::capabilities(account.provider)),
+        former: former
+            .into_iter()
+            .map(|(old, until)| Renamed {
+                named: fleet.speaks_of(&old),
+                from: old,
+                to: key.clone(),
+                at: until,
+            })
+            .collect(),
         key,
         now,
     };
@@ -155,10 +175,16 @@ fn find(args: &Args, options: &Options) -> Result<PhoneKey, CliError> {
     }
 }
 
-fn claim(fleet: &Fleet, key: &PhoneKey, report: Option<&PhoneReport>, now: Timestamp) -> Claim {
+fn claim(
+    fleet: &Fleet,
+    (key, former): (&PhoneKey, &[(PhoneKey, Timestamp)]),
+    report: Option<&PhoneReport>,
+    now: Timestamp,
+) -> Claim {
     let listed = report.and_then(|report| report.sight.listed.as_ref());
     let facts = PhoneFacts {
         key: key.clone(),
+        former: former.iter().map(|(old, _)| old.clone()).collect(),
         provider_group: listed.and_then(|listed| listed.provider_group.clone()),
     };
     fleet.claims.claim(&facts, now)
@@ -305,7 +331,7 @@ fn as_text(story: &Story, facets: &[Facet], fleet: &Fleet, format: Format) -> St
         let rows: Vec<Vec<String>> = story
             .history
             .iter()
-            .map(|row| vec![row.at.to_string(), happened(&row.record, &story.key.phone)])
+            .map(|row| vec![row.at.to_string(), happened(&row.record, &story.codes)])
             .collect();
         parts.push(table(format, &["when", "what"], &rows));
     }
@@ -360,8 +386,13 @@ fn heading(story: &Story, fleet: &Fleet) -> String {
             },
         ),
     };
+    let renamed: String = story
+        .former
+        .iter()
+        .map(|renamed| format!("\n{}", renamed_text(renamed)))
+        .collect();
     format!(
-        "{}{alias}\n{claimed}\n{seen}",
+        "{}{alias}{renamed}\n{claimed}\n{seen}",
         strong(&clean(&story.key.to_string()))
     )
 }
@@ -434,6 +465,11 @@ fn as_json(story: &Story, facets: &[Facet]) -> serde_json::Value {
         .collect();
     json!({
         "phone": story.key.to_string(),
+        "formerCodes": story.former.iter().map(|old| json!({
+            "phone": old.from.to_string(),
+            "until": old.at.to_string(),
+            "namedByManifests": old.named,
+        })).collect::<Vec<_>>(),
         "alias": story.alias,
         "claim": claim,
         "groups": groups,
@@ -449,7 +485,7 @@ fn as_json(story: &Story, facets: &[Facet]) -> serde_json::Value {
         "history": story.history.iter().map(|row| json!({
             "sequence": row.sequence,
             "at": row.at.to_string(),
-            "what": happened(&row.record, &story.key.phone),
+            "what": happened(&row.record, &story.codes),
             "record": row.record,
         })).collect::<Vec<_>>(),
     })

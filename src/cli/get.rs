@@ -98,7 +98,10 @@ fn print(survey: &Survey, output: &Output) -> Result<(), CliError> {
 fn row_text((key, row): (&PhoneKey, &SurveyRow)) -> Vec<String> {
     let listed = row.listed.as_ref();
     vec![
-        clean(&key.to_string()),
+        match row.former.first() {
+            None => clean(&key.to_string()),
+            Some(old) => clean(&format!("{key} (was {})", old.phone)),
+        },
         listed
             .map_or("", |listed| state_name(listed.state))
             .to_owned(),
@@ -120,6 +123,7 @@ fn row_json((key, row): (&PhoneKey, &SurveyRow)) -> serde_json::Value {
     json!({
         "account": key.account,
         "phone": key.phone,
+        "formerCodes": row.former.iter().map(|old| &old.phone).collect::<Vec<_>>(),
         "state": listed.map(|listed| listed.state),
         "inUse": listed.and_then(|listed| listed.in_use),
         "providerGroup": listed.and_then(|listed| listed.provider_group.clone()),

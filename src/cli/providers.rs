@@ -118,6 +118,13 @@ fn describe(capabilities: &Capabilities, format: Format, text: &mut String) {
             .collect::<Vec<_>>(),
     ));
     lines.push(String::new());
+    if capabilities.renames {
+        lines.push(
+            "codes that the vendor changes are followed: what is known of the phone goes on under the new code"
+                .to_owned(),
+        );
+        lines.push(String::new());
+    }
     lines.push(calls(capabilities, format));
     lines.push(String::new());
     lines.push(reads(capabilities, format));

@@ -11,6 +11,7 @@ use crate::journal::{sqlite, state};
 use crate::model::condition::{Actor, Reason};
 use crate::model::operation::Phase;
 use crate::model::record::Ledger;
+use crate::model::rename::Renamed;
 use crate::model::stamp::Timestamp;
 use crate::time::clock::{Clock, TokioClock};
 use serde_json::json;
@@ -72,6 +73,9 @@ pub(crate) fn show(folder: &Path, most: usize, output: &Output) -> Result<(), Cl
     );
     text.push_str(&groups(&progress, output.format));
     text.push_str(&needing(&progress, most, output.format));
+    for one in progress.renamed.iter().take(most) {
+        let _ = writeln!(text, "\n{}", renamed_text(one));
+    }
     for one in &parked {
         let _ = writeln!(
             text,
@@ -210,6 +214,28 @@ pub(crate) fn needing(progress: &Progress, most: usize, format: Format) -> Strin
         );
     }
     text
+}
+
+/// A phone that got another code, in words.
+pub(crate) fn renamed_text(renamed: &Renamed) -> String {
+    let Renamed {
+        from,
+        to,
+        at,
+        named,
+    } = renamed;
+    let told = format!(
+        "the vendor changed the code of {}: it is {} now (found {at})",
+        clean(&from.to_string()),
+        clean(&to.to_string())
+    );
+    if *named {
+        format!(
+            "{told}\n  the manifests still name the old code; it means this phone, write the new one when you can"
+        )
+    } else {
+        told
+    }
 }
 
 /// Who acts, in words.

@@ -207,6 +207,7 @@ async fn dispatch(provider: Arc<dyn Provider>, id: CallId, work: Work) -> Event 
         Work::Poll(jobs) => Event::Polled(id, provider.poll(&jobs).await),
         Work::Find(_, lost) => Event::Found(id, provider.find(&lost).await),
         Work::Tidy => Event::Tidied(id, provider.tidy().await),
+        Work::Renames => Event::Renames(id, provider.renames().await),
     }
 }
 
@@ -219,6 +220,7 @@ fn answer(id: CallId, work: &Work, error: CallError) -> Event {
         Work::Poll(_) => Event::Polled(id, Err(error)),
         Work::Find(..) => Event::Found(id, Err(error)),
         Work::Tidy => Event::Tidied(id, Err(error)),
+        Work::Renames => Event::Renames(id, Err(error)),
     }
 }
 

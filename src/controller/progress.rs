@@ -5,6 +5,7 @@
 use crate::model::condition::{Actor, Reason};
 use crate::model::id::{GroupName, PhoneKey};
 use crate::model::operation::Outcome;
+use crate::model::rename::Renamed;
 use crate::model::stamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -55,6 +56,8 @@ pub struct Progress {
     pub groups: BTreeMap<GroupName, (u64, u64)>,
     /// Up to 1,000 phones that wait for the vendor or a person: phone, reason, detail.
     pub needing: Vec<(PhoneKey, Reason, String)>,
+    /// Up to 1,000 phones whose codes the vendor changed: those that manifests still name by the old one, and those found since the session began.
+    pub renamed: Vec<Renamed>,
 }
 
 impl Progress {

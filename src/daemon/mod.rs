@@ -143,6 +143,8 @@ pub struct SurveyRow {
     pub listed: Option<Listed>,
     /// The group that claims it, if any.
     pub group: Option<String>,
+    /// Codes under which it was known before, the newest first.
+    pub former: Vec<PhoneKey>,
     /// Values that were read.
     pub values: BTreeMap<crate::model::attribute::Attribute, Seen>,
     /// Apps, if they were read.

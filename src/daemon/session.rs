@@ -276,6 +276,16 @@ impl Session {
         self.driver.core().progress(self.clock.now())
     }
 
+    /// The key under which the phone of this key is known now: the vendor may have changed its code.
+    pub fn current(&self, key: &PhoneKey) -> PhoneKey {
+        self.driver.core().current(key)
+    }
+
+    /// Keys under which the phone was known before, the newest first, with when each was found to be another one.
+    pub fn former(&self, key: &PhoneKey) -> Vec<(PhoneKey, Timestamp)> {
+        self.driver.core().former_codes(key)
+    }
+
     /// One phone as it stands now.
     pub fn report(&self, key: &PhoneKey) -> Option<PhoneReport> {
         self.driver.core().report(key)

@@ -71,9 +71,12 @@ impl Session {
             .listed
             .as_ref()
             .and_then(|listed| listed.provider_group.clone());
+        let former = self.former(key).into_iter();
+        let former: Vec<PhoneKey> = former.map(|(old, _)| old).collect();
         let claim = self.fleet().claims.claim(
             &PhoneFacts {
                 key: key.clone(),
+                former: former.clone(),
                 provider_group,
             },
             self.clock.now(),
@@ -93,6 +96,7 @@ impl Session {
         SurveyRow {
             listed: sight.listed,
             group,
+            former,
             values: sight.values,
             apps: sight.apps,
         }

@@ -10,7 +10,7 @@ use crate::model::id::{OperationId, PhoneId, VendorIdentity};
 use crate::model::operation::Intent;
 use crate::model::record::{OperationState, Record};
 use crate::model::stamp::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// One durable fact about a phone.
@@ -24,56 +24,69 @@ pub struct HistoryRow {
     pub record: Record,
 }
 
-/// What the journal remembers of this phone, the oldest first, the newest `most` rows. Empty when there is no journal.
+/// What the journal remembers of the phone that has, or had, these codes, the oldest first, the newest `most` rows. Empty when there is no journal.
 ///
 /// # Errors
 /// The journal is damaged or cannot be read.
 pub fn history(
     folder: &Path,
     identity: &VendorIdentity,
-    phone: &PhoneId,
+    phones: &[PhoneId],
     most: usize,
 ) -> Result<Vec<HistoryRow>, JournalError> {
     let rows = with_reader(folder, |connection, path| {
         check_origin(connection, path)?;
-        let needle = serde_json::Value::from(phone.as_str()).to_string();
         let mut ours = BTreeSet::new();
-        for read in standing_about(connection, path, &needle)? {
-            cut(read.record(path)?, identity, phone, &mut ours);
+        let mut found: BTreeMap<i64, HistoryRow> = BTreeMap::new();
+        // What was begun under one code may have ended under another.
+        for phone in phones {
+            let needle = needle(phone);
+            for read in standing_about(connection, path, &needle)? {
+                cut(read.record(path)?, identity, phones, &mut ours);
+            }
         }
-        let mut found = Vec::new();
-        for read in rows_about(connection, path, &needle)? {
+        let mut reads: Vec<Read> = Vec::new();
+        for phone in phones {
+            reads.extend(rows_about(connection, path, &needle(phone))?);
+        }
+        reads.sort_by_key(|read| read.sequence);
+        for read in reads {
             let record = read.record(path)?;
             let Read { sequence, at, .. } = read;
-            if let Some(record) = cut(record, identity, phone, &mut ours) {
-                found.push(HistoryRow {
+            if let Some(record) = cut(record, identity, phones, &mut ours) {
+                let row = HistoryRow {
                     sequence,
                     at,
                     record,
-                });
+                };
+                found.insert(sequence, row);
             }
         }
-        Ok(found)
+        Ok(found.into_values().collect::<Vec<_>>())
     })?;
     let mut rows = rows.unwrap_or_default();
     rows.drain(..rows.len().saturating_sub(most));
     Ok(rows)
 }
 
-fn concerns(intent: &Intent, identity: &VendorIdentity, phone: &PhoneId) -> bool {
-    intent.identity == *identity && intent.phones.contains(phone)
+fn needle(phone: &PhoneId) -> String {
+    serde_json::Value::from(phone.as_str()).to_string()
 }
 
-/// What of the record concerns the phone. `ours` are the operations that do, as far as they are known.
+fn concerns(intent: &Intent, identity: &VendorIdentity, phones: &[PhoneId]) -> bool {
+    intent.identity == *identity && intent.phones.iter().any(|phone| phones.contains(phone))
+}
+
+/// What of the record concerns the phone of these codes. `ours` are the operations that do, as far as they are known.
 fn cut(
     record: Record,
     identity: &VendorIdentity,
-    phone: &PhoneId,
+    phones: &[PhoneId],
     ours: &mut BTreeSet<OperationId>,
 ) -> Option<Record> {
     match record {
         Record::Intended(ref intent) | Record::Standing(OperationState { ref intent, .. }) => {
-            concerns(intent, identity, phone).then(|| {
+            concerns(intent, identity, phones).then(|| {
                 ours.insert(intent.operation);
                 record.clone()
             })
@@ -83,7 +96,7 @@ fn cut(
             mut moves,
             at,
         } => {
-            moves.retain(|(id, _)| id == phone);
+            moves.retain(|(id, _)| phones.contains(id));
             (ours.contains(&operation) && !moves.is_empty()).then_some(Record::Moved {
                 operation,
                 moves,
@@ -94,7 +107,7 @@ fn cut(
             identity: of,
             mut rows,
         } => {
-            rows.retain(|(id, _, _)| id == phone);
+            rows.retain(|(id, _, _)| phones.contains(id));
             (of == *identity && !rows.is_empty()).then_some(Record::Asserted { identity: of, rows })
         }
         Record::Converged {
@@ -103,7 +116,7 @@ fn cut(
             mut rows,
             at,
         } => {
-            rows.retain(|(id, _)| id == phone);
+            rows.retain(|(id, _)| phones.contains(id));
             (of == *identity && !rows.is_empty()).then_some(Record::Converged {
                 identity: of,
                 group,
@@ -115,21 +128,27 @@ fn cut(
             identity: ref of,
             phone: ref id,
             ..
-        } => (of == identity && id == phone).then_some(record),
+        } => (of == identity && phones.contains(id)).then_some(record),
         Record::Spent {
             group,
             revision,
             identity: of,
-            mut phones,
+            phones: mut spent,
         } => {
-            phones.retain(|id| id == phone);
-            (of == *identity && !phones.is_empty()).then_some(Record::Spent {
+            spent.retain(|id| phones.contains(id));
+            (of == *identity && !spent.is_empty()).then_some(Record::Spent {
                 group,
                 revision,
                 identity: of,
-                phones,
+                phones: spent,
             })
         }
+        Record::Renamed {
+            identity: ref of,
+            ref from,
+            ref to,
+            ..
+        } => (of == identity && (phones.contains(from) || phones.contains(to))).then_some(record),
         Record::Called { .. } | Record::Past { .. } | Record::LastOperation(_) => None,
     }
 }

@@ -179,7 +179,7 @@ mod tests {
 
     #[test]
     fn what_is_lost_is_the_newest() {
-        let (records, _) = legal::legal(&[5, 6, 17, 29, 41, 5 + 12 * 3]);
+        let (records, _) = legal::legal(&[5, 6, 17, 29, 41, 5 + 13 * 3]);
         let image = Image::default();
         let (mut journal, _) = image.open().unwrap();
         journal.append(&records, Timestamp(1)).unwrap();

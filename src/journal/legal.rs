@@ -146,7 +146,7 @@ fn trouble(choice: &mut u64) -> Trouble {
 
 fn record(mut choice: u64, ledger: &Ledger) -> Option<Record> {
     let choice = &mut choice;
-    let kind = digit(choice, 12);
+    let kind = digit(choice, 13);
     if kind < 5 {
         return moved(choice, ledger);
     }
@@ -185,6 +185,18 @@ fn record(mut choice: u64, ledger: &Ledger) -> Option<Record> {
             identity,
             phones: if keep { vec![phone] } else { Vec::new() },
         },
+        11 => {
+            let to = PhoneId::new(format!("phone-{}", digit(choice, 7)));
+            if !ledger.may_rename(&identity, &phone, &to) {
+                return None;
+            }
+            Record::Renamed {
+                identity,
+                from: phone,
+                to,
+                at: Timestamp(4),
+            }
+        }
         _ => Record::Called {
             identity,
             second: i64::try_from(digit(choice, 400)).unwrap(),

@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn a_move_is_taken_whole_or_not_at_all() {
-        let (records, mut ledger) = legal::legal(&[5 + 12 * 3]);
+        let (records, mut ledger) = legal::legal(&[5 + 13 * 3]);
         let Record::Intended(intent) = &records[0] else {
             panic!("{records:?}");
         };
@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn an_operation_needs_phones_and_each_of_them_once() {
-        let (records, ledger) = legal::legal(&[5 + 12 * 3]);
+        let (records, ledger) = legal::legal(&[5 + 13 * 3]);
         let Record::Intended(intent) = &records[0] else {
             panic!("{records:?}");
         };
@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_phone_of_which_nothing_is_known_is_forgotten() {
-        let (records, mut ledger) = legal::legal(&[5 + 12 * 3]);
+        let (records, mut ledger) = legal::legal(&[5 + 13 * 3]);
         let Record::Intended(intent) = &records[0] else {
             panic!("{records:?}");
         };

@@ -99,6 +99,7 @@ fn head(record: &Record) -> (&'static str, Option<OperationId>) {
         Record::Trouble { .. } => ("trouble", None),
         Record::Spent { .. } => ("spent", None),
         Record::Called { .. } => ("called", None),
+        Record::Renamed { .. } => ("renamed", None),
         Record::Past { .. } => ("past", None),
         Record::Standing(state) => ("standing", Some(state.intent.operation)),
         Record::LastOperation(_) => ("lastOperation", None),

@@ -222,7 +222,11 @@ impl Check<'_> {
         let mut troubles = Troubles::default();
         for key in known {
             let row = claimant.rows.get(key);
-            let scope = Scope { key, row };
+            let scope = Scope {
+                key,
+                former: &[],
+                row,
+            };
             let mut certain = Vec::new();
             for (number, group) in claimant.groups.iter().enumerate() {
                 if !group.selection.offline(key, row) {
@@ -264,14 +268,7 @@ impl Check<'_> {
             }
             return;
         };
-        let overrides: Vec<usize> = group
-            .overridden
-            .get(scope.key)
-            .into_iter()
-            .flatten()
-            .copied()
-            .filter(|number| group.overrides[*number].holds(self.now))
-            .collect();
+        let overrides = group.overriding(scope, self.now);
         let account = std::slice::from_ref(&scope.key.account);
         self.layers(number, &profiles, &[], account);
         if !overrides.is_empty() {

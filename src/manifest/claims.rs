@@ -111,13 +111,9 @@ impl Claimant {
         let profiles = self
             .profiles_of(group, scope)
             .map_err(|trouble| vec![trouble])?;
-        let overrides = match (at, group.overridden.get(scope.key)) {
-            (Some(now), Some(numbers)) => numbers
-                .iter()
-                .copied()
-                .filter(|number| group.overrides[*number].holds(now))
-                .collect(),
-            (None, _) | (_, None) => Vec::new(),
+        let overrides = match at {
+            Some(now) => group.overriding(scope, now),
+            None => Vec::new(),
         };
         self.stack((number, profiles, overrides))
             .desired(scope, &self.tools())
@@ -144,7 +140,7 @@ impl Claimant {
 
 impl Claims for Claimant {
     fn claim(&self, facts: &PhoneFacts, now: Timestamp) -> Claim {
-        let row = self.rows.get(&facts.key);
+        let row = facts.codes().find_map(|key| self.rows.get(key));
         let mut hits = (0..self.groups.len())
             .filter(|number| self.groups[*number].selection.matches(facts, row));
         let Some(number) = hits.next() else {
@@ -159,6 +155,7 @@ impl Claims for Claimant {
         }
         let scope = Scope {
             key: &facts.key,
+            former: &facts.former,
             row,
         };
         match self.desired(number, &scope, Some(now)) {

@@ -9,7 +9,7 @@ use super::layer::{self, Layer};
 use super::select::{self, Selection};
 use super::tree::Node;
 use super::value::Tools;
-use super::variables;
+use super::variables::{self, Scope};
 use crate::model::capability::{Cost, Costs};
 use crate::model::desired::{Allowance, Mode, Unsupported};
 use crate::model::fleet::Expect;
@@ -42,6 +42,22 @@ pub(super) struct Override {
     pub(super) phones: Vec<(PhoneKey, Mark)>,
     pub(super) layer: Layer,
     pub(super) until: Option<Timestamp>,
+}
+
+impl GroupSpec {
+    /// Overrides that hold for the phone at this time, in order.
+    pub(super) fn overriding(&self, scope: &Scope<'_>, now: Timestamp) -> Vec<usize> {
+        let codes = std::iter::once(scope.key).chain(scope.former);
+        let mut numbers: Vec<usize> = codes
+            .filter_map(|key| self.overridden.get(key))
+            .flatten()
+            .copied()
+            .filter(|number| self.overrides[*number].holds(now))
+            .collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers
+    }
 }
 
 impl Override {

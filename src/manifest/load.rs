@@ -22,7 +22,7 @@ use crate::model::stamp::Timestamp;
 use indexmap::IndexMap;
 use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -381,6 +381,15 @@ fn fleet(
             (key.clone(), entry)
         })
         .collect();
+    let overridden = claimant
+        .groups
+        .iter()
+        .flat_map(|group| group.overridden.keys().cloned());
+    let excluded = claimant
+        .groups
+        .iter()
+        .flat_map(|group| group.selection.excluded());
+    let mentioned: BTreeSet<PhoneKey> = overridden.chain(excluded).collect();
     Fleet {
         revision: bundle.revision(),
         accounts: accounts
@@ -398,6 +407,7 @@ fn fleet(
             .map(|it| named_group(it, &claimant))
             .collect(),
         named,
+        mentioned: mentioned.into_iter().collect(),
         inventory,
         expiries,
         claims: Arc::new(claimant),

@@ -34,19 +34,35 @@ pub(super) struct Selection {
 impl Selection {
     /// Every condition but the provider group.
     pub(super) fn offline(&self, key: &PhoneKey, row: Option<&Row>) -> bool {
-        let id = key.phone.as_str();
+        self.holds(key, &[], row)
+    }
+
+    /// The same for a phone that had other codes before: what is said of one of its codes is said of the phone.
+    fn holds(&self, key: &PhoneKey, former: &[PhoneKey], row: Option<&Row>) -> bool {
+        let any = |test: &dyn Fn(&PhoneKey) -> bool| test(key) || former.iter().any(test);
         let label = |(name, values, _): &(SmolStr, Vec<SmolStr>, Mark)| {
             row.and_then(|row| row.cell(Column::Label, name))
                 .is_some_and(|value| values.contains(value))
         };
         self.accounts.contains(&key.account)
-            && (self.ids.is_none() || self.id_set.contains(key))
+            && (self.ids.is_none() || any(&|key| self.id_set.contains(key)))
             && self.labels.iter().all(label)
             && self
                 .patterns
                 .as_ref()
-                .is_none_or(|patterns| patterns.is_match(id))
-            && !self.excluded.has(key)
+                .is_none_or(|patterns| any(&|key| patterns.is_match(key.phone.as_str())))
+            && !any(&|key| self.excluded.has(key))
+    }
+
+    /// Phones that `exclude` names by their codes.
+    pub(super) fn excluded(&self) -> impl Iterator<Item = PhoneKey> {
+        let plain = self.accounts.iter().flat_map(|account| {
+            self.excluded.ids.iter().map(|phone| PhoneKey {
+                account: account.clone(),
+                phone: phone.clone(),
+            })
+        });
+        plain.chain(self.excluded.keys.iter().cloned())
     }
 
     /// Every condition.
@@ -55,7 +71,8 @@ impl Selection {
             .provider_group
             .as_ref()
             .is_some_and(|group| self.provider_groups.contains(group));
-        (self.provider_groups.is_empty() || provider_group) && self.offline(&facts.key, row)
+        (self.provider_groups.is_empty() || provider_group)
+            && self.holds(&facts.key, &facts.former, row)
     }
 
     /// Whether `offline` decides alone.

@@ -133,6 +133,7 @@ static TABLE: Capabilities = Capabilities {
     blind: false,
     leaves_late: false,
     tidies: false,
+    renames: false,
 };
 
 fn table(kind: ProviderKind) -> Option<&'static Capabilities> {
@@ -215,6 +216,7 @@ fn facts(id: &str, provider_group: Option<&str>) -> PhoneFacts {
             account: AccountName::new("hk"),
             phone: id.into(),
         },
+        former: Vec::new(),
         provider_group: provider_group.map(ProviderGroup::new),
     }
 }

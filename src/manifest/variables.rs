@@ -74,6 +74,8 @@ fn scalar_has(node: &Node, text: &str, sink: &mut Sink) -> bool {
 #[derive(Clone, Copy)]
 pub(super) struct Scope<'a> {
     pub(super) key: &'a PhoneKey,
+    /// Codes that the phone had.
+    pub(super) former: &'a [PhoneKey],
     pub(super) row: Option<&'a Row>,
 }
 
@@ -239,6 +241,7 @@ mod tests {
         };
         let scope = Scope {
             key: &key,
+            former: &[],
             row: None,
         };
         assert_eq!(scope.expand("p-$(phone.id)").unwrap(), "p-AC1");

@@ -390,6 +390,8 @@ pub struct Capabilities {
     pub leaves_late: bool,
     /// The adapter leaves things at the vendor that are to be cleared away when nothing else is to be done.
     pub tidies: bool,
+    /// The vendor changes codes of phones that stay what they are, and may tell which (see [`Rename`](super::rename::Rename)).
+    pub renames: bool,
 }
 
 /// One way to sign in.

@@ -28,8 +28,11 @@ pub struct Fleet {
     pub apps: BTreeMap<AppName, App>,
     /// Groups by name.
     pub groups: BTreeMap<GroupName, Group>,
-    /// Phones that a manifest names one by one (group `ids`, inventory rows): they may be missing at the provider.
+    /// Phones that a manifest names one by one (group `ids`, inventory rows): they may be missing at the provider. Sorted.
     pub named: Vec<PhoneKey>,
+    /// Phones that a manifest says something of and need not be claimed by it (`exclude`, `overrides`): like those of `named`, they may be known under
+    /// codes that the vendor has changed. Sorted.
+    pub mentioned: Vec<PhoneKey>,
     /// Human names (`alias` of an Inventory) and labels by phone.
     pub inventory: BTreeMap<PhoneKey, InventoryEntry>,
     /// Moments at which a claim may change by itself (ends of overrides), sorted.
@@ -52,6 +55,8 @@ impl fmt::Debug for Fleet {
 pub struct PhoneFacts {
     /// Which phone.
     pub key: PhoneKey,
+    /// Codes it had before the vendor changed them: what manifests say of them is said of the phone.
+    pub former: Vec<PhoneKey>,
     /// The provider's group, if it tells.
     pub provider_group: Option<ProviderGroup>,
 }
@@ -262,7 +267,19 @@ pub struct InventoryEntry {
     pub labels: BTreeMap<SmolStr, SmolStr>,
 }
 
+impl PhoneFacts {
+    /// All its codes, the one it has first.
+    pub fn codes(&self) -> impl Iterator<Item = &PhoneKey> {
+        std::iter::once(&self.key).chain(&self.former)
+    }
+}
+
 impl Fleet {
+    /// Whether the manifests name the phone by this code.
+    pub fn speaks_of(&self, key: &PhoneKey) -> bool {
+        self.named.binary_search(key).is_ok() || self.mentioned.binary_search(key).is_ok()
+    }
+
     /// The phone that `text` names: `account/id`, an inventory alias, or an id that is unique among known phones.
     pub fn find_phone(&self, text: &str) -> Option<PhoneKey> {
         if let Some((account, phone)) = text.split_once('/') {

@@ -9,6 +9,7 @@
 //! | Capability, Cost, Stage | [`capability`] – what a provider can do, as data |
 //! | Reason, Actor, Condition | [`condition`] – why something waits, and who must act |
 //! | Operation, Record | [`operation`], [`record`], [`past`] – durable work, its transition table, and what is known of it afterwards |
+//! | Rename | [`rename`] – a phone that got another code, and what is known of it under the new one |
 //! | Timestamp | [`stamp`] |
 //! | canonical forms | [`canonical`] |
 //!
@@ -27,6 +28,7 @@ pub mod observed;
 pub mod operation;
 pub mod past;
 pub mod record;
+pub mod rename;
 pub mod settings;
 pub mod stamp;
 pub mod value;

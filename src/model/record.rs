@@ -9,6 +9,7 @@ use super::id::{
 };
 use super::operation::{Illegal, Intent, Outcome, Phase, PhaseEvent};
 use super::past::Past;
+use super::rename::Former;
 use super::stamp::Timestamp;
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
@@ -82,6 +83,19 @@ pub enum Record {
         /// How many.
         calls: u32,
     },
+    /// The vendor gave the phone another code: what is known of it goes on under that, and the old code stands for it. Where both are one: the code
+    /// stands for the phone that has it, and no longer for the one that had it.
+    #[serde(rename_all = "camelCase")]
+    Renamed {
+        /// Key space.
+        identity: VendorIdentity,
+        /// The code it had.
+        from: PhoneId,
+        /// The code it has.
+        to: PhoneId,
+        /// When that was found.
+        at: Timestamp,
+    },
     /// What of operations that are over must still be known (only in snapshots).
     #[serde(rename_all = "camelCase")]
     Past {
@@ -140,6 +154,8 @@ pub struct History {
     pub open: BTreeSet<OperationId>,
     /// What must still be known of those that are over.
     pub past: Past,
+    /// Codes that it had, the newest first.
+    pub former: Vec<Former>,
 }
 
 /// The record does not fit what came before it.
@@ -164,6 +180,9 @@ pub enum Misfit {
         /// What came where.
         illegal: Illegal,
     },
+    /// Work is open on the phone, or the other code is another phone's.
+    #[error("{0} cannot be {1}: work is open on it, or {1} is another phone")]
+    Rename(PhoneId, PhoneId),
 }
 
 /// Calls older than this many seconds before the newest are forgotten; no documented window is longer than a minute.
@@ -183,6 +202,8 @@ pub struct Ledger {
     pub spent: BTreeMap<(GroupName, Revision), BTreeSet<(VendorIdentity, PhoneId)>>,
     /// Calls by second, the last two minutes.
     pub called: BTreeMap<VendorIdentity, BTreeMap<i64, u32>>,
+    /// Codes that phones had, and the codes that they have now.
+    pub renamed: BTreeMap<VendorIdentity, BTreeMap<PhoneId, PhoneId>>,
     /// The number of the last operation.
     pub last_operation: u64,
 }
@@ -246,6 +267,12 @@ impl Ledger {
                 second,
                 calls,
             } => self.called(identity, *second, *calls),
+            Record::Renamed {
+                identity,
+                from,
+                to,
+                at,
+            } => self.rename(identity, (from, to), *at)?,
             Record::Past { identity, rows } => {
                 for (phone, past) in rows {
                     self.change(identity, phone, |history| history.past = past.clone());
@@ -337,7 +364,7 @@ impl Ledger {
     }
 
     /// Changes what is known of a phone, and forgets the phone when nothing is known of it any more.
-    fn change(
+    pub(super) fn change(
         &mut self,
         identity: &VendorIdentity,
         phone: &PhoneId,
@@ -377,6 +404,7 @@ impl Ledger {
     /// Records whose fold is this ledger: what compaction keeps.
     pub fn snapshot(&self) -> Vec<Record> {
         let mut records = vec![Record::LastOperation(self.last_operation)];
+        self.snapshot_of_renames(&mut records);
         for (identity, phones) in &self.phones {
             snapshot_of_phones(identity, phones, &mut records);
         }
@@ -423,6 +451,7 @@ fn snapshot_of_phones(
             trouble,
             open: _,
             past,
+            former: _,
         } = history;
         if *past != Past::default() {
             pasts.push((phone.clone(), past.clone()));

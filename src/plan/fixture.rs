@@ -230,6 +230,7 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
     blind: false,
     leaves_late: false,
     tidies: false,
+    renames: false,
 };
 
 /// Fingerprints that change with a generation of secrets; `None`: no secret can be resolved.
@@ -542,6 +543,7 @@ pub(super) fn fleet_plan(scenes: &[Scene], around: &Around) -> Plan {
         apps: BTreeMap::from([("maps".into(), maps())]),
         groups: BTreeMap::from([("qa".into(), group("qa"))]),
         named: Vec::new(),
+        mentioned: Vec::new(),
         inventory: BTreeMap::new(),
         expiries: Vec::new(),
         claims: Arc::new(NoClaims),
@@ -585,6 +587,7 @@ pub(super) fn fleet_plan(scenes: &[Scene], around: &Around) -> Plan {
             .collect(),
         outside: around.outside.clone(),
         unclaimed: around.unclaimed,
+        renamed: Vec::new(),
         header: Header {
             calls: 34,
             commands: 0,

@@ -309,6 +309,7 @@ impl<'a> Gather<'a> {
                     phones,
                 })
                 .collect(),
+            renamed: input.renamed.clone(),
             unknown: unknown
                 .into_iter()
                 .map(|(attribute, phones)| (attribute.clone(), phones))

@@ -13,6 +13,7 @@ use crate::model::desired::Origin;
 use crate::model::fleet::Fleet;
 use crate::model::id::{AccountName, GroupName, OperationId, PhoneKey, Revision, WishDigest};
 use crate::model::observed::{Observed, ReadKind};
+use crate::model::rename::Renamed;
 use crate::model::settings::Settings;
 use crate::model::stamp::Timestamp;
 use crate::model::value::{VersionWish, Wish};
@@ -82,6 +83,8 @@ pub struct FleetInput<'a> {
     pub outside: Vec<(PhoneKey, Reason, String)>,
     /// Phones that the accounts list and no group claims.
     pub unclaimed: u64,
+    /// Phones whose codes the vendor changed, as far as somebody should know.
+    pub renamed: Vec<Renamed>,
     /// What planning did.
     pub header: Header,
     /// The numbers.
@@ -107,6 +110,8 @@ pub struct Plan {
     pub released: Vec<Released>,
     /// What groups with `unsupported: skip` leave out where a provider lacks it.
     pub skipped: Vec<Skipped>,
+    /// Phones whose codes the vendor changed: those that the manifests still name by the old one, and those found just now.
+    pub renamed: Vec<Renamed>,
     /// Attributes about which nothing is known, with the number of phones.
     pub unknown: BTreeMap<Attribute, u64>,
     /// Counts.

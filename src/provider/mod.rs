@@ -19,6 +19,7 @@ use crate::model::capability::{CallName, Capabilities};
 use crate::model::fleet::AppSource;
 use crate::model::id::{JobId, Package, PhoneId};
 use crate::model::observed::{Cursor, Observation, PhoneReading, ReadKind};
+use crate::model::rename::Rename;
 use crate::model::stamp::Timestamp;
 use crate::model::value::Wish;
 use futures_util::future::BoxFuture;
@@ -235,6 +236,12 @@ pub trait Provider: Send + Sync {
     /// Clears away, with one HTTP call, what the adapter has left at the vendor and nobody needs any more (see [`Capabilities::tidies`]). `true`: there may be more.
     fn tidy(&self) -> BoxFuture<'_, Result<bool, CallError>> {
         Box::pin(async { Ok(false) })
+    }
+
+    /// Codes of phones that the vendor changed lately, the newest change first; one HTTP call. Asked only where [`Capabilities::renames`] says so; a vendor
+    /// whose build does not tell answers with an error that nothing follows from.
+    fn renames(&self) -> BoxFuture<'_, Result<Vec<Rename>, CallError>> {
+        Box::pin(async { Ok(Vec::new()) })
     }
 
     /// One cheap signed read that tells whether credentials, clock and endpoint are right.

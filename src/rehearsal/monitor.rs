@@ -3,6 +3,8 @@
 //! Invariants: every happening is taken in once, in the order of time, and then shown to every check; nothing here comes from the program's own memory but
 //! the records it was told are durable. Not here: what is right (`invariant`).
 
+mod renames;
+
 use super::invariant::{Check, Invariant, Violation, checks};
 use super::reference::Log;
 use super::truth::Truth;
@@ -364,6 +366,12 @@ impl View {
             self.durable
                 .apply(record)
                 .map_err(|misfit| format!("a record that does not fit was written: {misfit}"))?;
+            if let Record::Renamed {
+                identity, from, to, ..
+            } = record
+            {
+                self.rename(identity, from, to);
+            }
         }
         Ok(())
     }

@@ -63,7 +63,7 @@ pub struct Log {
     pub jobs: Vec<Done>,
     /// How often each phone was changed by something that was no job of ours.
     pub changed: BTreeMap<PhoneKey, u32>,
-    /// Phones that came back with another code.
+    /// Phones that came back with another code, at a vendor that does not tell: they count as others.
     pub renamed: BTreeSet<PhoneKey>,
     /// Phones in the end, by the codes they had in the beginning: each part by its name.
     pub phones: BTreeMap<PhoneKey, Vec<(&'static str, String)>>,
@@ -165,12 +165,15 @@ impl Log {
         &mut self,
         worlds: &BTreeMap<AccountName, Simulator>,
         waiting: BTreeMap<PhoneKey, String>,
+        view: &View,
     ) {
         self.waiting = waiting;
         for (account, world) in worlds {
+            let account_of = view.accounts.get(account);
+            let told = account_of.is_some_and(|of| of.capabilities.renames);
             for id in world.phones() {
                 let original = key(account, &id);
-                if original.phone.as_str() != id {
+                if original.phone.as_str() != id && !told {
                     self.renamed.insert(original.clone());
                 }
                 if let Some(phone) = world.phone(&id) {
@@ -224,6 +227,7 @@ fn kind(record: &Record) -> &'static str {
         Record::Trouble { .. } => "Trouble",
         Record::Spent { .. } => "Spent",
         Record::Called { .. } => "Called",
+        Record::Renamed { .. } => "Renamed",
         Record::Past { .. } => "Past",
         Record::Standing(_) => "Standing",
         Record::LastOperation(_) => "LastOperation",

@@ -170,6 +170,7 @@ fn refused_orders(records: &[Record]) -> u64 {
         | Record::Spent { .. }
         | Record::Called { .. }
         | Record::Standing(_)
+        | Record::Renamed { .. }
         | Record::Past { .. }
         | Record::LastOperation(_) => false,
     };

@@ -10,6 +10,7 @@ use crate::model::capability::Capabilities;
 use crate::model::id::{AccountName, PhoneId};
 use crate::model::observed::{Observation, PhoneReading, ReadKind};
 use crate::model::record::{Ledger, Record};
+use crate::model::rename::Rename;
 use crate::model::stamp::Timestamp;
 use crate::provider::{
     CallError, Found, JobRef, JobReport, JobState, LostSubmit, Order, Probe, Provider, ReadRequest,
@@ -169,6 +170,10 @@ impl Provider for WatchedProvider {
 
     fn tidy(&self) -> BoxFuture<'_, Result<bool, CallError>> {
         self.escort(ON_OUR_OWN, self.inner.tidy())
+    }
+
+    fn renames(&self) -> BoxFuture<'_, Result<Vec<Rename>, CallError>> {
+        self.escort(ON_OUR_OWN, self.inner.renames())
     }
 
     fn probe(&self) -> BoxFuture<'_, Result<Probe, CallError>> {

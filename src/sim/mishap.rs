@@ -99,10 +99,11 @@ impl World {
     /// A phone that vanished is back.
     pub(super) fn come_back(&mut self, index: u32, code: Option<SmolStr>) {
         let phone = &mut self.phones[place(index)];
-        if let Some(code) = code {
-            phone.id = code;
-        }
+        let before = code.map(|code| std::mem::replace(&mut phone.id, code));
         let (id, group) = (phone.id.clone(), phone.group);
+        if let Some(before) = before {
+            self.note_recode(before, id.clone());
+        }
         self.index.insert(id, index);
         for list in [&mut self.listed, self.groups.entry(group).or_default()] {
             list.push(index);

@@ -14,6 +14,7 @@ pub mod koophone;
 mod mishap;
 pub mod phone;
 mod rate;
+mod recode;
 pub mod report;
 pub mod scenario;
 mod shell;

@@ -9,6 +9,7 @@ use super::faults::{Faults, Kind};
 use super::job::{Job, Work};
 use super::phone::{self, App, Image, Phone};
 use super::rate::Rate;
+use super::recode::Recode;
 use super::report::Report;
 use super::scenario::{Drift, Event};
 use super::surface::Desk;
@@ -70,6 +71,8 @@ pub struct World {
     remembers: bool,
     /// Phones on which every job fails.
     pub(super) broken: BTreeSet<u32>,
+    /// Codes that were changed, the newest last.
+    pub(super) recodes: Vec<Recode>,
 }
 
 impl World {
@@ -104,6 +107,7 @@ impl World {
             rolled: 0,
             remembers: false,
             broken: BTreeSet::new(),
+            recodes: Vec::new(),
             spec,
         };
         for number in 0..world.spec.phones {
@@ -197,19 +201,6 @@ impl World {
     /// A phone.
     pub fn phone(&self, id: &str) -> Option<&Phone> {
         self.find(id).map(|index| self.at(index))
-    }
-
-    /// The vendor gives the phone another code: the old one works no more, and nothing tells which phone had it.
-    pub fn recode(&mut self, id: &str, code: &str) {
-        if self.index.contains_key(code) {
-            return;
-        }
-        let Some(index) = self.index.remove(id) else {
-            return;
-        };
-        self.tell(|_| Fact::Changed { phone: id.into() });
-        self.index.insert(code.into(), index);
-        self.at_mut(index).id = code.into();
     }
 
     /// A phone to be changed behind the client's back.

@@ -31,6 +31,7 @@ fn facts(account: &str, phone: &str, group: Option<&str>) -> PhoneFacts {
             account: account.into(),
             phone: phone.into(),
         },
+        former: Vec::new(),
         provider_group: group.map(ProviderGroup::new),
     }
 }

@@ -16,6 +16,7 @@ use phonefleet::model::id::{JobId, PhoneId};
 use phonefleet::model::observed::{Observation, PhoneReading, ReadKind};
 use phonefleet::model::operation::PhaseEvent;
 use phonefleet::model::record::{Ledger, Record};
+use phonefleet::model::rename::Rename;
 use phonefleet::model::stamp::Timestamp;
 use phonefleet::provider::{
     Accepted, CallError, Found, JobRef, JobReport, JobState, LostSubmit, Order, Probe, Provider,
@@ -176,6 +177,9 @@ impl Provider for Planted {
     }
     fn find<'a>(&'a self, missing: &'a LostSubmit) -> BoxFuture<'a, Result<Found, CallError>> {
         Box::pin(async move { self.bug.found(missing, self.inner.find(missing).await) })
+    }
+    fn renames(&self) -> BoxFuture<'_, Result<Vec<Rename>, CallError>> {
+        self.inner.renames()
     }
     fn probe(&self) -> BoxFuture<'_, Result<Probe, CallError>> {
         self.inner.probe()

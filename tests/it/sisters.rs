@@ -2,8 +2,10 @@
 
 use crate::rig::{Rig, quiet, virtual_time};
 use phonefleet::daemon::{Ending, Session};
+use phonefleet::plan::preview::Plan;
 use phonefleet::plan::render;
 use phonefleet::sim::Spec;
+use phonefleet::sim::armcloud::Dialect;
 use phonefleet::sim::faults::Faults;
 use phonefleet::sim::report::Report;
 use std::time::Duration;
@@ -263,52 +265,229 @@ fn a_group_can_skip_what_a_provider_lacks() {
     });
 }
 
-/// No answer is documented that tells an old and a new code beside each other: a new code is a new phone, and what the journal knows stays with the old one.
+/// How often the vendor was asked which codes it changed.
+fn asked(report: &Report, prefix: &str) -> u64 {
+    let path = format!("{prefix}queryPadIdChangeRecords");
+    let calls = report.calls_by_path.get(path.as_str());
+    calls.copied().unwrap_or_default()
+}
+
+/// A group of the phones with these codes.
+fn group_of(rig: &Rig, codes: &str) {
+    rig.write(
+        "fleet/group.yaml",
+        &format!(
+            "apiVersion: phonefleet/v1alpha1\nkind: Group\nmetadata: {{ name: all }}\nspec:\n  phones: {{ accounts: [lab], ids: [{codes}] }}\n  desired:\n{STANDARD}"
+        ),
+    );
+}
+
+/// Applies what there is to do, and gives the plan and what was counted since.
+async fn applied(rig: &Rig, what: &str) -> (Plan, Report, Report) {
+    let before = rig.sim.report();
+    let mut session = rig.session(true).await;
+    let (plan, ending) = rig.apply(&mut session).await;
+    let after = rig.sim.report();
+    assert_eq!(ending, Ending::Converged, "{what}: {after:?}");
+    (plan, before, after)
+}
+
+/// Which codes became which, and whether the manifests name the old ones.
+fn renamed(plan: &Plan) -> Vec<(String, String, bool)> {
+    let codes = plan.renamed.iter().map(|one| {
+        let (from, to) = (one.from.phone.to_string(), one.to.phone.to_string());
+        (from, to, one.named)
+    });
+    codes.collect()
+}
+
 #[test]
-fn a_code_that_the_vendor_changes_is_another_phone() {
+fn a_code_that_the_vendor_changes_is_followed() {
     virtual_time(async {
         for (provider, prefix) in SISTERS {
             let rig = rig(provider, 10, 6, "");
             rig.group(STANDARD, "");
             converges(&rig, prefix, provider).await;
-            let before = rig.sim.report();
+            assert_eq!(asked(&rig.sim.report(), prefix), 0, "{provider}");
             let old = rig.sim.phones()[3].clone();
             rig.sim.change(|world| world.recode(&old, "VPRENAMED1"));
-            // Where the account as a whole is managed, the new phone gets what cannot be read of it; nothing is done twice, nothing restarts.
-            let mut session = rig.session(true).await;
-            let ending = rig.apply_all(&mut session, Duration::from_secs(3600)).await;
-            let report = rig.sim.report();
-            assert_eq!(ending, Ending::Converged, "{provider}: {report:?}");
-            is_clean(&report, prefix, provider);
-            is_standard(&rig, provider);
-            let orders = |report: &Report| report.mutations;
-            assert_eq!(
-                orders(&report),
-                orders(&before) + 1,
-                "{provider}: {report:?}"
-            );
-            assert_eq!(report.restarts, before.restarts, "{provider}");
-            drop(session);
-            // Where phones are named one by one, the old one is missed and the new one is nobody's.
-            let back = rig.sim.phones()[0].clone();
+            let (plan, before, after) = applied(&rig, provider).await;
+            let told = [(old.clone(), "VPRENAMED1".to_owned(), false)];
+            assert_eq!(renamed(&plan), told, "{provider}");
+            assert!(plan.is_empty(), "{provider}: {plan:?}");
+            assert_eq!(after.mutations, before.mutations, "{provider}: {after:?}");
+            assert_eq!(after.restarts, before.restarts, "{provider}: {after:?}");
+            assert_eq!(asked(&after, prefix), 1, "{provider}: {after:?}");
+            is_clean(&after, prefix, provider);
+            // It is known from now on, and nobody is missed any more.
+            let (plan, _, after) = applied(&rig, provider).await;
+            assert_eq!((renamed(&plan), asked(&after, prefix)), (vec![], 1));
+        }
+    });
+}
+
+#[test]
+fn a_phone_that_is_named_by_its_old_code_stays_managed() {
+    virtual_time(async {
+        for (provider, prefix) in SISTERS {
+            let rig = rig(provider, 10, 6, "");
+            let [first, second] = [0, 1].map(|place| rig.sim.phones()[place].clone());
+            group_of(&rig, &format!("{first}, {second}"));
+            applied(&rig, provider).await;
+            // Twice while nobody looks.
             rig.sim.change(|world| {
-                world.recode(&back, "VPRENAMED2");
-                let phone = world.phone_mut("VPRENAMED2").unwrap();
-                phone.timezone = "Asia/Tokyo".into();
+                world.recode(&first, "VPBETWEEN");
+                world.recode("VPBETWEEN", "VPRENAMED1");
             });
+            let (plan, before, after) = applied(&rig, provider).await;
+            let told = [(first.clone(), "VPRENAMED1".to_owned(), true)];
+            assert_eq!(renamed(&plan), told, "{provider}");
+            assert_eq!(after.mutations, before.mutations, "{provider}: {after:?}");
+            for text in [render::text(&plan), render::markdown(&plan)] {
+                let words: Vec<&str> = text.split_whitespace().collect();
+                let text = words.join(" ");
+                assert!(text.contains("still name the old code"), "{text}");
+            }
+            let json = serde_json::to_value(render::json(&plan)).unwrap();
+            assert_eq!(json["renamed"][0]["to"], "lab/VPRENAMED1");
+            // What drifts is mended under the new code, and a third one is followed too.
+            rig.sim.change(|world| {
+                world.recode("VPRENAMED1", "VPRENAMED2");
+                world.phone_mut("VPRENAMED2").unwrap().timezone = "Asia/Tokyo".into();
+            });
+            let (plan, before, after) = applied(&rig, provider).await;
+            assert_eq!(
+                after.mutations,
+                before.mutations + 1,
+                "{provider}: {after:?}"
+            );
+            let phone = rig.sim.phone("VPRENAMED2").unwrap();
+            assert_eq!(phone.timezone, "Europe/Berlin", "{provider}");
+            let told = renamed(&plan);
+            let last = (first.clone(), "VPRENAMED2".to_owned(), true);
+            assert!(told.contains(&last), "{provider}: {told:?}");
+            // The manifest catches up.
+            group_of(&rig, &format!("VPRENAMED2, {second}"));
+            let (plan, before, after) = applied(&rig, provider).await;
+            assert_eq!((renamed(&plan), plan.is_empty()), (vec![], true));
+            assert_eq!(after.mutations, before.mutations, "{provider}: {after:?}");
+            is_clean(&after, prefix, provider);
+        }
+    });
+}
+
+#[test]
+fn a_phone_that_is_left_alone_stays_so_under_another_code() {
+    virtual_time(async {
+        for (provider, _) in SISTERS {
+            let rig = rig(provider, 10, 6, "");
+            let alone = rig.sim.phones()[4].clone();
             rig.write(
                 "fleet/group.yaml",
                 &format!(
-                    "apiVersion: phonefleet/v1alpha1\nkind: Group\nmetadata: {{ name: all }}\nspec:\n  phones: {{ accounts: [lab], ids: [{back}] }}\n  desired:\n{STANDARD}"
+                    "apiVersion: phonefleet/v1alpha1\nkind: Group\nmetadata: {{ name: all }}\nspec:\n  phones: {{ accounts: [lab], exclude: [{alone}] }}\n  desired:\n{STANDARD}"
                 ),
             );
+            applied(&rig, provider).await;
+            rig.sim.change(|world| world.recode(&alone, "VPALONE"));
+            let (plan, before, after) = applied(&rig, provider).await;
+            assert_eq!(renamed(&plan), [(alone, "VPALONE".to_owned(), true)]);
+            assert_eq!(after.mutations, before.mutations, "{provider}: {after:?}");
+            let phone = rig.sim.phone("VPALONE").unwrap();
+            assert_ne!(phone.timezone, "Europe/Berlin", "{provider}");
+        }
+    });
+}
+
+/// A vendor whose build does not tell: a new code is a new phone, and what the journal knows stays with the old one.
+#[test]
+fn a_code_of_which_the_vendor_does_not_tell_is_another_phone() {
+    virtual_time(async {
+        for (provider, prefix) in SISTERS {
+            let rig = Rig::new(Spec {
+                dialect: Dialect {
+                    code_changes: false,
+                    ..Dialect::default()
+                },
+                ..spec(10, 6, "")
+            });
+            furnish(&rig, provider);
+            rig.group(STANDARD, "");
+            converges(&rig, prefix, provider).await;
+            let old = rig.sim.phones()[3].clone();
+            rig.sim.change(|world| world.recode(&old, "VPRENAMED1"));
+            // The new phone gets what cannot be read of it; nothing is done twice, nothing restarts.
+            let (plan, before, after) = applied(&rig, provider).await;
+            assert_eq!(renamed(&plan), [], "{provider}");
+            is_clean(&after, prefix, provider);
+            is_standard(&rig, provider);
+            assert_eq!(
+                after.mutations,
+                before.mutations + 1,
+                "{provider}: {after:?}"
+            );
+            assert_eq!(after.restarts, before.restarts, "{provider}");
+            assert_eq!(asked(&after, prefix), 1, "{provider}: {after:?}");
+            // Where phones are named one by one, the old one is missed and the new one is nobody's.
+            let back = rig.sim.phones()[0].clone();
+            group_of(&rig, &back);
+            rig.sim.change(|world| {
+                world.recode(&back, "VPRENAMED2");
+                world.phone_mut("VPRENAMED2").unwrap().timezone = "Asia/Tokyo".into();
+            });
             let mut session = rig.session(true).await;
             let ending = rig.apply_all(&mut session, Duration::from_secs(3600)).await;
-            let after = rig.sim.report();
+            let last = rig.sim.report();
             assert_ne!(ending, Ending::Converged, "{provider}: {back} is gone");
-            assert_eq!(orders(&after), orders(&report), "{provider}: {after:?}");
+            assert_eq!(last.mutations, after.mutations, "{provider}: {last:?}");
             let phone = rig.sim.phone("VPRENAMED2").unwrap();
             assert_eq!(phone.timezone, "Asia/Tokyo", "{provider}");
+            assert!(asked(&last, prefix) <= 2, "{provider}: {last:?}");
+        }
+    });
+}
+
+/// A process ends in the middle of work, all phones get other codes, and the next one goes on.
+#[test]
+fn work_that_is_open_when_codes_change_goes_on_under_the_new_ones() {
+    virtual_time(async {
+        for (provider, prefix) in SISTERS {
+            for seconds in [1, 3, 10, 20, 40] {
+                let what = format!("{provider}, after {seconds} s");
+                let rig = rig(provider, 12, seconds, "");
+                rig.group(
+                    &format!(
+                        "{STANDARD}    image: {{ version: \"20260608_1\", wipeData: false }}\n"
+                    ),
+                    "  allow: [restart]\n",
+                );
+                let mut session = rig.session(true).await;
+                let ending = rig
+                    .apply_all(&mut session, Duration::from_secs(seconds))
+                    .await;
+                assert_eq!(ending, Ending::TimedOut, "{what}");
+                drop(session);
+                let phones = rig.sim.phones();
+                rig.sim.change(|world| {
+                    for id in &phones {
+                        world.recode(id, &format!("{id}R"));
+                    }
+                });
+                let mut session = rig.session(true).await;
+                let ending = rig.apply_all(&mut session, Duration::from_secs(7200)).await;
+                let report = rig.sim.report();
+                assert_eq!(ending, Ending::Converged, "{what}: {report:?}");
+                is_clean(&report, prefix, &what);
+                is_standard(&rig, &what);
+                assert_eq!(
+                    (report.restarts, report.wipes),
+                    (12, 0),
+                    "{what}: {report:?}"
+                );
+                assert_eq!(asked(&report, prefix), 1, "{what}: {report:?}");
+                let told = renamed(&session.plan_now());
+                assert_eq!(told.len(), phones.len(), "{what}: {told:?}");
+            }
         }
     });
 }
@@ -316,7 +495,7 @@ fn a_code_that_the_vendor_changes_is_another_phone() {
 #[test]
 fn codes_that_change_while_work_goes_on_double_nothing_costly() {
     virtual_time(async {
-        for (provider, _) in SISTERS {
+        for (provider, prefix) in SISTERS {
             let scenario = r#"[{"at":"12s","fraction":0.2,"recode":true}]"#;
             let rig = Rig::new(Spec {
                 scenario: phonefleet::sim::scenario::parse(scenario).unwrap(),
@@ -328,11 +507,14 @@ fn codes_that_change_while_work_goes_on_double_nothing_costly() {
                 "  allow: [restart]\n",
             );
             let mut session = rig.session(true).await;
-            rig.apply_all(&mut session, Duration::from_secs(7200)).await;
+            let ending = rig.apply_all(&mut session, Duration::from_secs(7200)).await;
             let report = rig.sim.report();
             assert!(rig.sim.phones().iter().any(|id| id.ends_with('R')));
             let bad = (report.costly_repeated, report.wipes, report.new_identities);
             assert_eq!(bad, (0, 0, 0), "{provider}: {report:?}");
+            assert_eq!(ending, Ending::Converged, "{provider}: {report:?}");
+            assert_eq!(report.restarts, 30, "{provider}: {report:?}");
+            is_clean(&report, prefix, provider);
             is_standard(&rig, provider);
         }
     });

@@ -20,8 +20,8 @@ pub(super) fn cause_name(cause: Cause) -> &'static str {
     }
 }
 
-/// One row of history, in words.
-pub(super) fn happened(record: &Record, phone: &PhoneId) -> String {
+/// One row of history of the phone with these codes, in words.
+pub(super) fn happened(record: &Record, codes: &[PhoneId]) -> String {
     match record {
         Record::Intended(intent) => {
             let writes: Vec<String> = intent
@@ -49,7 +49,7 @@ pub(super) fn happened(record: &Record, phone: &PhoneId) -> String {
         } => {
             let events: Vec<String> = moves
                 .iter()
-                .filter(|(moved, _)| moved == phone)
+                .filter(|(moved, _)| codes.contains(moved))
                 .map(|(_, event)| event_name(event))
                 .collect();
             format!("{operation}: {}", events.join(", "))
@@ -80,6 +80,15 @@ pub(super) fn happened(record: &Record, phone: &PhoneId) -> String {
         Record::Spent {
             group, revision, ..
         } => format!("counted under the allowance of group {group} for revision {revision}"),
+        Record::Renamed { from, to, .. } if from == to => {
+            "the code stands for the phone that has it, and no longer for the one that had it"
+                .to_owned()
+        }
+        Record::Renamed { from, to, .. } => format!(
+            "the vendor changed the phone's code: {} is {} now",
+            clean(from.as_str()),
+            clean(to.as_str())
+        ),
         Record::Called { .. } | Record::Past { .. } | Record::LastOperation(_) => String::new(),
         Record::Standing(state) => format!(
             "{}: {} was open when the journal was compacted",

@@ -2,6 +2,7 @@
 //!
 //! Invariants: a phone waits in at most one read of each kind; a job is polled by one call at a time. Not here: phones (`member`).
 
+use super::renames::Renames;
 use super::{AccountSetup, PhoneIx, Work};
 use crate::model::capability::{Call, DeadlineClass};
 use crate::model::condition::Reason;
@@ -36,6 +37,7 @@ pub(super) struct AccountState {
     pub(super) catalogue: Catalogue,
     pub(super) catalogue_reads: CatalogueReads,
     pub(super) listing: ListingRound,
+    pub(super) renames: Renames,
     /// Phones due for a read of each kind, with the moment since when.
     pub(super) due: [BTreeMap<PhoneIx, Timestamp>; PHONE_READS],
     /// No read of this kind before this moment (it failed).
@@ -150,6 +152,7 @@ impl AccountState {
                 next_at: Timestamp(i64::MAX),
                 ..ListingRound::default()
             },
+            renames: Renames::default(),
             due: Default::default(),
             read_again_at: Default::default(),
             jobs: FxHashMap::default(),
@@ -185,7 +188,7 @@ impl AccountState {
                 .read(request.kind)
                 .map_or(1, |read| read.requests),
             Work::Submit(_, order) => self.call(order.call).map_or(1, |call| call.requests),
-            Work::Poll(_) | Work::Find(..) | Work::Tidy => 1,
+            Work::Poll(_) | Work::Find(..) | Work::Tidy | Work::Renames => 1,
         }
     }
 

@@ -116,7 +116,8 @@ impl Core {
         let fleet = Arc::clone(&self.fleet);
         for key in &fleet.named {
             if let Some(account) = self.account_index.get(&key.account).copied() {
-                self.phone(account, key, now);
+                let key = self.current(key);
+                self.phone(account, &key, now);
             }
         }
     }
@@ -165,14 +166,17 @@ impl Core {
         let phone = self.state(ix);
         let facts = PhoneFacts {
             key: phone.key.clone(),
+            former: self.former(phone.account, &phone.key.phone),
             provider_group: phone
                 .sight
                 .listed
                 .as_ref()
                 .and_then(|listed| listed.provider_group.clone()),
         };
-        let selected = self.only.as_ref().is_none_or(|only| only(&facts.key));
-        let claim = if !selected || !self.fleet.accounts.contains_key(&facts.key.account) {
+        let only = self.only.as_ref();
+        let selected = only.is_none_or(|only| facts.codes().any(|key| only(key)));
+        let gone = self.is_former(phone.account, &phone.key.phone);
+        let claim = if gone || !selected || !self.fleet.accounts.contains_key(&facts.key.account) {
             Claimed::Nobody
         } else {
             match self.fleet.claims.claim(&facts, now) {
@@ -479,8 +483,13 @@ impl Core {
                 Stance::Apply | Stance::Run | Stance::Preview | Stance::Drain,
             ) => false,
         };
+        let held = self.held_as_stranger(ix, now).filter(|_| writes);
+        if let Some(until) = held.flatten() {
+            self.look_again(ix, until);
+        }
+        let phone = self.state(ix);
         let mut standing = Standing::default();
-        if writes {
+        if writes && held.is_none() {
             if !phone.reading_job {
                 standing.due = phone.plan.next().map(key);
             }

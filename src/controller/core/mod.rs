@@ -7,6 +7,7 @@
 //! | `allowance` | what phones may cost now: until when, and how many of them |
 //! | `reading` | which reads are due |
 //! | `readings` | what their answers mean |
+//! | `renames` | which phones got other codes |
 //! | `health` | whether an account answers |
 //! | `schedule` | which calls go out now: polls, orders, reads, in that order |
 //! | `answers` | what submit and poll answers mean for operations |
@@ -27,6 +28,7 @@ mod member;
 mod proof;
 mod reading;
 mod readings;
+mod renames;
 mod schedule;
 mod shared;
 mod view;
@@ -41,6 +43,7 @@ use crate::model::id::{AccountName, GroupName, OperationId, PhoneId, PhoneKey, V
 use crate::model::observed::{InstalledApp, Observation, PhoneReading};
 use crate::model::operation::{Intent, Outcome, PhaseEvent};
 use crate::model::record::{Ledger, Misfit, Record};
+use crate::model::rename::Rename;
 use crate::model::settings::Settings;
 use crate::model::stamp::Timestamp;
 use crate::plan::phone::{Approval, Payload};
@@ -96,6 +99,8 @@ pub enum Work {
     Find(OperationId, LostSubmit),
     /// Clearing away what is left at the vendor.
     Tidy,
+    /// Asking which codes of phones were changed.
+    Renames,
 }
 
 /// What happened.
@@ -113,6 +118,8 @@ pub enum Event {
     Found(CallId, Result<Found, CallError>),
     /// Something was cleared away; `true`: there may be more.
     Tidied(CallId, Result<bool, CallError>),
+    /// It was asked which codes were changed.
+    Renames(CallId, Result<Vec<Rename>, CallError>),
     /// A person looked at a parked operation.
     Resolved(OperationId, bool),
 }
@@ -328,6 +335,7 @@ impl Core {
             Event::Polled(id, result) => self.poll_answered(id, result, now),
             Event::Found(id, result) => self.search_answered(id, result, now),
             Event::Tidied(id, result) => self.tidied(id, result, now),
+            Event::Renames(id, result) => self.renames_answered(id, result, now),
             Event::Resolved(operation, happened) => self.resolved(operation, happened, now),
         }
     }
@@ -335,6 +343,7 @@ impl Core {
     /// Plans what is dirty and says what to do now.
     pub fn turn(&mut self, now: Timestamp) -> Effects {
         self.pass_expiries(now);
+        self.follow_renames(now);
         self.pass_timers(now);
         self.judge_groups();
         self.plan_dirty(now);

@@ -38,7 +38,7 @@ impl Core {
             && !invalid(&phone.sight)
             // Who is gone answers nothing; a listing tells when the phone is back.
             && !phone.sight.absent;
-        let ours = claimed && self.busy_with_ours(ix);
+        let ours = claimed && (self.busy_with_ours(ix) || self.is_awaited(ix));
         let mut wanted = [false; PHONE_READS];
         let mut proves = false;
         if claimed && running && !ours {

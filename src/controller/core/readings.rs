@@ -134,7 +134,11 @@ impl Core {
             if round.seen.insert(phone) {
                 round.rows += 1;
             }
+            let first = self.state(phone).sight.listed.is_none();
             self.take(phone, ReadKind::Listing, reading, sent_at, now);
+            if first {
+                self.first_listed(phone, now);
+            }
             let state = self.state_mut(phone);
             state.missed = None;
             state.sight.absent = false;
@@ -164,18 +168,23 @@ impl Core {
         round.complete += 1;
         if whole {
             round.last_complete = Some(started);
-            self.note_missing(ix, &seen, started, now);
+            let missed = self.note_missing(ix, &seen, started, now);
+            self.look_for_renames(ix, &missed, now);
+        } else {
+            self.no_strangers(ix);
         }
         self.groups_dirty = true;
     }
 
+    /// Phones that the listing does not show: those of which it is news that they are missed, or that they count as gone.
     fn note_missing(
         &mut self,
         account: AccountIx,
         seen: &std::collections::BTreeSet<PhoneIx>,
         started: Timestamp,
         now: Timestamp,
-    ) {
+    ) -> Vec<PhoneIx> {
+        let mut news = Vec::new();
         for index in 0..self.phones.len() {
             let ix = PhoneIx(u32::try_from(index).unwrap_or(u32::MAX));
             let apart = self.settings.absent_after;
@@ -183,15 +192,20 @@ impl Core {
             if phone.account != account || seen.contains(&ix) {
                 continue;
             }
+            if phone.missed.is_none() {
+                news.push(ix);
+            }
             let first = *phone.missed.get_or_insert(started);
             if !phone.sight.absent && started >= first.after(apart) {
                 phone.sight.absent = true;
+                news.push(ix);
                 self.dirty.insert(ix);
             } else if !phone.sight.absent && !matches!(phone.claim, Claimed::Nobody) {
                 let round = &mut self.accounts[account.0].listing;
                 round.next_at = round.next_at.min(first.after(apart).max(now));
             }
         }
+        news
     }
 
     /// Takes one reading of one phone in.

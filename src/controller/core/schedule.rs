@@ -71,6 +71,9 @@ impl Core {
         if let Some(work) = self.poll(ix, now).or_else(|| self.search(ix, now)) {
             return Some(work);
         }
+        if let Some(work) = self.ask_renames(ix, now) {
+            return Some(work);
+        }
         if let Some(work) = self.order(ix, now) {
             return Some(work);
         }
@@ -111,7 +114,7 @@ impl Core {
 
     fn count_call(&mut self, ix: AccountIx, work: &Work, requests: u32, now: Timestamp) {
         match work {
-            Work::Read(_) | Work::Find(..) => self.counters.reads += 1,
+            Work::Read(_) | Work::Find(..) | Work::Renames => self.counters.reads += 1,
             Work::StartRead(request) => {
                 self.counters.reads += 1;
                 self.counters.commands += u64::try_from(request.phones.len()).unwrap_or(0);
@@ -487,6 +490,7 @@ impl Core {
         let mut own: Vec<Timestamp> = Vec::new();
         own.extend(account.polls_at());
         own.extend(account.searches.values().min());
+        own.extend(account.renames.due_at());
         match account.listing.page {
             PageState::Done | PageState::Unwanted | PageState::Failed => {
                 own.push(account.listing.next_at);

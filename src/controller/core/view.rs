@@ -187,6 +187,8 @@ impl Core {
             ..self.counts()
         };
         progress.steps_left = 0;
+        progress.renamed = self.renamed();
+        progress.renamed.truncate(1000);
         for phone in &self.phones {
             progress.steps_left += phone.plan.chain.len() as u64;
             let (group, reason) = match &phone.claim {
@@ -265,6 +267,7 @@ impl Core {
                 given_up
                     || (account.listing.complete > 0
                         && !jobs
+                        && !account.renames.is_open()
                         && account.due.iter().all(BTreeMap::is_empty)
                         && account.again.is_empty()
                         && !catalogues
@@ -380,7 +383,7 @@ impl Core {
 
     /// One phone as it stands.
     pub fn report(&self, key: &PhoneKey) -> Option<PhoneReport> {
-        let phone = self.state(*self.phone_index.get(key)?);
+        let phone = self.state(*self.phone_index.get(&self.current(key))?);
         let group = match &phone.claim {
             Claimed::By(desired) => Some(desired.group.clone()),
             Claimed::Not(_, _, group) => group.clone(),
@@ -395,7 +398,9 @@ impl Core {
 
     /// All phones that were listed or named, sorted.
     pub fn keys(&self) -> Vec<PhoneKey> {
-        let mut keys: Vec<PhoneKey> = self.phones.iter().map(|phone| phone.key.clone()).collect();
+        let phones = self.phones.iter();
+        let known = phones.filter(|phone| !self.is_former(phone.account, &phone.key.phone));
+        let mut keys: Vec<PhoneKey> = known.map(|phone| phone.key.clone()).collect();
         keys.sort_unstable();
         keys
     }
@@ -454,6 +459,7 @@ impl Core {
             phones,
             outside,
             unclaimed,
+            renamed: self.renamed(),
             header: self.header(now),
             settings: &self.settings,
             now,

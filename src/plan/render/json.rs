@@ -39,12 +39,28 @@ pub struct PlanDocument {
     released: Vec<ReleasedEntry>,
     /// What groups with `unsupported: skip` leave out where a provider lacks it.
     skipped: Vec<SkippedEntry>,
+    /// Phones whose codes the vendor changed: those that the manifests still name by the old one, and those found just now.
+    renamed: Vec<RenamedEntry>,
     /// Attributes about which nothing is known, with the number of phones.
     unknown: BTreeMap<String, u64>,
     /// Calls and time, if nothing goes wrong.
     forecast: ForecastEntry,
     /// The last line of the text form.
     verdict: String,
+}
+
+/// A phone whose code the vendor changed.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+struct RenamedEntry {
+    /// The phone by its old code: `account/id`.
+    from: String,
+    /// By the code it has.
+    to: String,
+    /// When that was found.
+    at: String,
+    /// The manifests still name the old code, which means this phone.
+    named_by_manifests: bool,
 }
 
 /// What planning itself did.
@@ -298,6 +314,16 @@ impl PlanDocument {
                     account: skipped.account.to_string(),
                     attribute: skipped.attribute.to_string(),
                     phones: skipped.phones,
+                })
+                .collect(),
+            renamed: plan
+                .renamed
+                .iter()
+                .map(|renamed| RenamedEntry {
+                    from: renamed.from.to_string(),
+                    to: renamed.to.to_string(),
+                    at: renamed.at.to_string(),
+                    named_by_manifests: renamed.named,
                 })
                 .collect(),
             unknown: plan

@@ -30,6 +30,7 @@ pub(super) fn render(plan: &Plan) -> String {
     waiting(&mut text, plan);
     released(&mut text, plan);
     skipped(&mut text, plan);
+    renamed(&mut text, plan);
     text
 }
 
@@ -107,6 +108,18 @@ fn skipped(text: &mut String, plan: &Plan) {
             line(
                 text,
                 format_args!("- {}", escaped(&words::skipped(skipped))),
+            );
+        }
+    }
+}
+
+fn renamed(text: &mut String, plan: &Plan) {
+    if !plan.renamed.is_empty() {
+        text.push_str("\n#### Codes that the vendor changed\n\n");
+        for renamed in plan.renamed.iter().take(ROWS) {
+            line(
+                text,
+                format_args!("- {}", escaped(&words::renamed(renamed))),
             );
         }
     }

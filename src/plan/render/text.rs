@@ -267,6 +267,15 @@ impl Page {
                 self.line(2, &format!("… and {} more", words::amount(more + 1)));
             }
         }
+        if !plan.renamed.is_empty() {
+            self.heading("Codes that the vendor changed");
+            for renamed in plan.renamed.iter().take(self.style.limit) {
+                self.wrapped(2, &words::renamed(renamed));
+            }
+            if let Some(more) = plan.renamed.len().checked_sub(self.style.limit + 1) {
+                self.line(2, &format!("… and {} more", words::amount(more + 1)));
+            }
+        }
         if !plan.unknown.is_empty() {
             self.heading("Unknown: cannot be read, and nothing is remembered of it");
             let unknown: Vec<String> = plan

@@ -6,6 +6,7 @@ use crate::model::attribute::Attribute;
 use crate::model::condition::{Actor, Cause};
 use crate::model::id::PhoneKey;
 use crate::model::observed::{Observed, ReadKind};
+use crate::model::rename::Renamed;
 use crate::model::value::{
     AppWish, Bypass, Image, ImageTarget, Location, Proxy, ProxyEndpoint, ProxyMode, ProxyProtocol,
     SimField, Value, VersionWish, Wish,
@@ -173,6 +174,16 @@ pub(super) fn skipped(skipped: &Skipped) -> String {
         counted(skipped.phones, "phone"),
         skipped.group
     )
+}
+
+/// `lab/AC1 is lab/AC2 now; the manifests still name the old code, which means this phone`
+pub(super) fn renamed(renamed: &Renamed) -> String {
+    let told = format!("{} is {} now", renamed.from, renamed.to);
+    if renamed.named {
+        format!("{told}; the manifests still name the old code, which means this phone")
+    } else {
+        told
+    }
 }
 
 /// `5 writes, 6 polls and 2 reads to check, about 40 s`.

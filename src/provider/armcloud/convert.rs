@@ -4,13 +4,16 @@
 //! value that the answer does not tell is never made up. Not here: JSON (`wire`), property lists (`properties`), jobs (`jobs`).
 
 use super::table::{CATALOGUE_ROWS, LISTING_ROWS};
-use super::wire::{AppRow, CatalogueAppRow, ImageRow, InstalledRow, PadRow, Paged, Scalar};
+use super::wire::{
+    AppRow, CatalogueAppRow, ImageRow, InstalledRow, PadRow, Paged, RenameRow, Scalar,
+};
 use crate::model::attribute::Attribute;
 use crate::model::id::{Package, PhoneId, ProviderGroup};
 use crate::model::observed::{
     AppState, CatalogueApp, CatalogueImage, Cursor, InstalledApp, Listed, Observation, Observed,
     PhoneReading, ReadKind, RunState,
 };
+use crate::model::rename::Rename;
 pub(super) use crate::provider::asked::AskedFor;
 use smol_str::{SmolStr, ToSmolStr};
 
@@ -91,6 +94,25 @@ pub(super) fn listing(paged: Option<Paged<PadRow>>, number: u32) -> Option<Obser
         next,
         ..observation(ReadKind::Listing, rows)
     })
+}
+
+/// `queryPadIdChangeRecords`, the newest first.
+pub(super) fn renames(told: Vec<RenameRow>) -> Vec<Rename> {
+    let mut renames = Vec::new();
+    for row in told {
+        let pages = [row.page_data, row.records, row.list, row.rows];
+        let rows = pages.into_iter().flatten().flatten();
+        let alone = (row.old_pad_code, row.new_pad_code);
+        let all =
+            std::iter::once(alone).chain(rows.map(|row| (row.old_pad_code, row.new_pad_code)));
+        renames.extend(all.filter_map(|(from, to)| {
+            Some(Rename {
+                from: PhoneId::new(some(from)?),
+                to: PhoneId::new(some(to)?),
+            })
+        }));
+    }
+    renames
 }
 
 /// `padDetails`. Tells state and use; what the listing tells too is left to the listing.

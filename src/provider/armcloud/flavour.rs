@@ -104,6 +104,8 @@ pub(super) struct Flavour {
     pub(super) task_detail: &'static str,
     /// Tasks by type.
     pub(super) task_list: Option<&'static str>,
+    /// Codes of phones that were changed lately.
+    pub(super) renames: Option<&'static str>,
     routes: &'static [Route],
 }
 
@@ -151,6 +153,7 @@ static ARM_CLOUD: Flavour = Flavour {
     images: Images::Paged("/openapi/open/image/queryImageList"),
     task_detail: "/task-center/open/task/padTaskDetail",
     task_list: Some("/task-center/open/task/list"),
+    renames: None,
     routes: &[
         to(
             call::TIME_ZONE,
@@ -227,6 +230,7 @@ macro_rules! sister {
             images: Images::OfPhone(concat!($prefix, "imageVersionList")),
             task_detail: concat!($prefix, "padTaskDetail"),
             task_list: None,
+            renames: Some(concat!($prefix, "queryPadIdChangeRecords")),
             routes: &[
                 to(
                     call::TIME_ZONE,
@@ -367,6 +371,7 @@ mod tests {
             }
             let has = |read| table.read(read).is_some();
             assert_eq!(has(ReadKind::Usage), flavour.details.is_some(), "{kind}");
+            assert_eq!(table.renames, flavour.renames.is_some(), "{kind}");
             assert_eq!(
                 has(ReadKind::AppCatalogue),
                 flavour.app_list.is_some(),

@@ -148,9 +148,12 @@ pub(super) fn reports(
         };
         let code = some(row.pad_code.clone());
         let Some(job) = by_id.get_mut(id.as_str()).and_then(|jobs| {
-            let place = jobs
+            let by_code = jobs
                 .iter()
-                .position(|job| code.as_ref().is_none_or(|code| code == job.phone.as_str()))?;
+                .position(|job| code.as_ref().is_none_or(|code| code == job.phone.as_str()));
+            // The phone may have got another code since; a task is one phone's.
+            let renamed = (flavour.renames.is_some() && jobs.len() == 1).then_some(0);
+            let place = by_code.or(renamed)?;
             Some(jobs.swap_remove(place))
         }) else {
             tracing::warn!(call = "padTaskDetail", job = %cleaned(&id, 64), "The answer has a task nobody asked for.");

@@ -135,6 +135,8 @@ const SISTER: Capabilities = Capabilities {
     blind: true,
     leaves_late: false,
     tidies: false,
+    // VMOS Cloud's OpenAPI, queryPadIdChangeRecords; VSPhone's paths are the same below another prefix. Where it is not there, nothing follows.
+    renames: true,
 };
 
 /// What VMOS Cloud can do.

@@ -192,6 +192,7 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
     blind: false,
     leaves_late: false,
     tidies: false,
+    renames: false,
 };
 
 #[cfg(test)]

@@ -128,6 +128,7 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
     blind: false,
     leaves_late: true,
     tidies: false,
+    renames: false,
 };
 
 #[cfg(test)]

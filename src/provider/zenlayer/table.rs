@@ -147,6 +147,7 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
     blind: true,
     leaves_late: true,
     tidies: true,
+    renames: false,
 };
 
 #[cfg(test)]

@@ -53,17 +53,7 @@ impl Check for CostlyOnce {
             }
             Happening::Durable(records) => {
                 for record in records.iter() {
-                    let Record::Moved {
-                        operation, moves, ..
-                    } = record
-                    else {
-                        continue;
-                    };
-                    let refused = moves
-                        .iter()
-                        .filter(|(_, event)| *event == PhaseEvent::Refused);
-                    self.refused
-                        .extend(refused.map(|(phone, _)| (*operation, phone.clone())));
+                    self.durable(record, view);
                 }
             }
             Happening::Leaves(number) => self.leaves(*number, view, find),
@@ -73,6 +63,28 @@ impl Check for CostlyOnce {
 }
 
 impl CostlyOnce {
+    fn durable(&mut self, record: &Record, view: &View) {
+        if let Record::Renamed {
+            identity, from, to, ..
+        } = record
+            && let Some((old, new)) = view.renamed(identity, from, to)
+            && let Some(operation) = self.done.remove(&old)
+        {
+            self.done.insert(new, operation);
+        }
+        let Record::Moved {
+            operation, moves, ..
+        } = record
+        else {
+            return;
+        };
+        let refused = moves
+            .iter()
+            .filter(|(_, event)| *event == PhaseEvent::Refused);
+        self.refused
+            .extend(refused.map(|(phone, _)| (*operation, phone.clone())));
+    }
+
     /// The operation that a job carries out, unless the client was told that nothing was done and a proxy sent the order again.
     fn known(&self, job: &Job) -> Option<OperationId> {
         let told_no = |operation: &OperationId| {

@@ -49,6 +49,9 @@ impl Check for Fresh {
                         self.completed(*operation, phone, view);
                     }
                 }
+                Record::Renamed {
+                    identity, from, to, ..
+                } => self.renamed(view.renamed(identity, from, to)),
                 Record::Asserted { .. }
                 | Record::Converged { .. }
                 | Record::Trouble { .. }
@@ -63,6 +66,23 @@ impl Check for Fresh {
 }
 
 impl Fresh {
+    /// What is known of a phone is known of it under its new code.
+    fn renamed(&mut self, keys: Option<(PhoneKey, PhoneKey)>) {
+        let Some((from, to)) = keys.filter(|(from, to)| from != to) else {
+            return;
+        };
+        let written = self.written.remove(&from).unwrap_or_default();
+        let mine = self.written.entry(to.clone()).or_default();
+        for (attribute, at) in written {
+            let since = mine.entry(attribute).or_insert(at);
+            *since = at.max(*since);
+        }
+        if let Some(cost) = self.cost.remove(&from) {
+            let mine = self.cost.entry(to).or_insert(cost);
+            *mine = cost.max(*mine);
+        }
+    }
+
     fn completed(&mut self, operation: OperationId, phone: &PhoneId, view: &View) {
         let Some(intent) = view.intents.get(&operation) else {
             return;
@@ -171,6 +191,7 @@ impl Check for NoFalseSuccess {
                     }
                 }
                 Record::Intended(_)
+                | Record::Renamed { .. }
                 | Record::Asserted { .. }
                 | Record::Trouble { .. }
                 | Record::Spent { .. }

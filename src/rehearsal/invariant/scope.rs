@@ -60,6 +60,7 @@ pub(in crate::rehearsal) fn desired(key: &PhoneKey, view: &View) -> Option<Arc<D
     let fleet = view.fleet.as_ref()?;
     let facts = PhoneFacts {
         key: key.clone(),
+        former: view.former(key),
         provider_group: None,
     };
     match fleet.claims.claim(&facts, view.now) {

@@ -334,7 +334,7 @@ impl Run {
         let mut monitor = lock(&monitor);
         let mut log = monitor.log.take();
         if let Some(log) = &mut log {
-            log.ended(&self.worlds, self.waiting_for);
+            log.ended(&self.worlds, self.waiting_for, &monitor.view);
         }
         Outcome {
             trace: monitor.hash(),

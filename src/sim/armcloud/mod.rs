@@ -38,6 +38,8 @@ pub struct Dialect {
     pub no_task_status: bool,
     /// `task/list` is there, as in the manual of 2024.
     pub task_list: bool,
+    /// The sisters: `queryPadIdChangeRecords` is there.
+    pub code_changes: bool,
     /// Property lists are read in the other spelling (`imei`, `phonenum`, `SimOperatorName`).
     pub other_names: bool,
     /// `updateSIM` insists on the five cell fields.
@@ -60,6 +62,7 @@ impl Default for Dialect {
             refuse_unready: false,
             no_task_status: false,
             task_list: true,
+            code_changes: true,
             other_names: false,
             cell_required: false,
             output_in_error: false,
@@ -239,7 +242,10 @@ fn answer(world: &mut World, request: &http::Request<Bytes>) -> http::Response<B
     let Some((_, _, handler)) = route(path) else {
         return not_found(world.now, path);
     };
-    if path.ends_with("/task/list") && !world.spec.dialect.task_list {
+    let dialect = &world.spec.dialect;
+    if path.ends_with("/task/list") && !dialect.task_list
+        || path.ends_with(sister::CODE_CHANGES) && !dialect.code_changes
+    {
         return not_found(world.now, path);
     }
     let sister = sister::Sister::of(path);

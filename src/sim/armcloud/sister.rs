@@ -3,11 +3,14 @@
 //! Invariants: a name exists here only where a manual or a client of a sister has it; `updateSIM` draws a new identity; refusals carry the sisters' codes.
 //! Not here: what calls do (`read`, `write`, `task`), V4 signatures (`signature`).
 
-use super::{Class, Refusal, Route, read, refuse, task, write};
+use super::{Class, Refusal, Route, form, read, refuse, success, task, write};
 use crate::model::stamp::Timestamp;
-use crate::sim::{ACCESS_KEY, SECRET_KEY};
+use crate::sim::world::World;
+use crate::sim::{ACCESS_KEY, SECRET_KEY, recode};
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use smol_str::SmolStr;
 
 /// How far the time of an older signature may be from now, by the manual.
 const WINDOW_SECONDS: i64 = 300;
@@ -44,6 +47,11 @@ macro_rules! routes {
                 concat!($prefix, "imageVersionList"),
                 Class::Read,
                 read::images_for,
+            ),
+            (
+                concat!($prefix, "queryPadIdChangeRecords"),
+                Class::Read,
+                code_changes,
             ),
             (
                 concat!($prefix, "padTaskDetail"),
@@ -119,8 +127,48 @@ macro_rules! routes {
     };
 }
 
-static VMOS_CLOUD: [Route; 23] = routes!("/vcpcloud/api/padApi/");
-static VS_PHONE: [Route; 23] = routes!("/vsphone/api/padApi/");
+static VMOS_CLOUD: [Route; 24] = routes!("/vcpcloud/api/padApi/");
+static VS_PHONE: [Route; 24] = routes!("/vsphone/api/padApi/");
+
+/// The call that tells which codes were changed.
+pub(super) const CODE_CHANGES: &str = "/queryPadIdChangeRecords";
+
+/// `queryPadIdChangeRecords` (VMOS Cloud's OpenAPI; the answer's fields as public clients read them): one day, or the last three.
+fn code_changes(world: &mut World, body: &[u8]) -> Result<Bytes, Refusal> {
+    let form: Day = form::parse(body)?;
+    let day = match form.query_date {
+        Some(date) => match date.parse::<jiff::civil::Date>() {
+            Ok(date) => Some(date),
+            Err(_) => return refuse(100_000, "queryDate: yyyy-MM-dd"),
+        },
+        None => None,
+    };
+    let day = day.map(|date| (date - jiff::civil::date(1970, 1, 1)).get_days().into());
+    if day.is_some_and(|asked| asked > recode::day(world.now)) {
+        return refuse(100_000, "queryDate is in the future");
+    }
+    let rows: Vec<CodeChange<'_>> = world
+        .recoded(day)
+        .map(|recode| CodeChange {
+            old_pad_code: &recode.from,
+            new_pad_code: &recode.to,
+        })
+        .collect();
+    success(world, rows)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Day {
+    query_date: Option<SmolStr>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct CodeChange<'a> {
+    old_pad_code: &'a str,
+    new_pad_code: &'a str,
+}
 
 impl Sister {
     /// Whose path this is, by its first segment.

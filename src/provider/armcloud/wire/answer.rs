@@ -495,3 +495,39 @@ pub struct TaskBatchRow {
     #[serde(default, deserialize_with = "drift::list")]
     pub sub_tasks: Option<Vec<TaskDetailRow>>,
 }
+
+/// One row of `queryPadIdChangeRecords` (VMOS Cloud's OpenAPI; the answer's fields as public clients read them), or a page of them in any spelling.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RenameRow {
+    /// The code before.
+    #[serde(deserialize_with = "drift::text")]
+    pub old_pad_code: Option<SmolStr>,
+    /// The code since.
+    #[serde(deserialize_with = "drift::text")]
+    pub new_pad_code: Option<SmolStr>,
+    /// A page: its rows.
+    #[serde(
+        deserialize_with = "drift::list",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub page_data: Option<Vec<RenameRow>>,
+    /// Second spelling.
+    #[serde(
+        deserialize_with = "drift::list",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub records: Option<Vec<RenameRow>>,
+    /// Third spelling.
+    #[serde(
+        deserialize_with = "drift::list",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub list: Option<Vec<RenameRow>>,
+    /// Fourth spelling; where it is a number, it tells how many were asked for.
+    #[serde(
+        deserialize_with = "drift::list",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub rows: Option<Vec<RenameRow>>,
+}

@@ -50,6 +50,11 @@ pub struct PadCodeRequest {
     pub pad_code: PhoneId,
 }
 
+/// `queryPadIdChangeRecords` (VMOS Cloud's OpenAPI): the last three days, where no day is named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RenamesRequest {}
+
 /// `asyncCmd`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
