@@ -253,6 +253,26 @@ mod tests {
     use crate::model::id::{AccountName, PhoneId, PhoneKey};
 
     #[test]
+    fn a_changed_code_is_told_with_what_to_do_where_manifests_name_the_old_one() {
+        let phone = |id: &str| PhoneKey {
+            account: AccountName::new("hk"),
+            phone: PhoneId::new(id),
+        };
+        let mut renamed = Renamed {
+            from: phone("VP1"),
+            to: phone("VP2"),
+            at: Timestamp(0),
+            named: false,
+        };
+        let text = renamed_text(&renamed);
+        assert!(text.contains("hk/VP1: it is hk/VP2 now"), "{text}");
+        assert!(!text.contains("manifests"), "{text}");
+        renamed.named = true;
+        let text = renamed_text(&renamed);
+        assert!(text.contains("manifests still name the old code"), "{text}");
+    }
+
+    #[test]
     fn phones_that_need_someone_are_named_and_the_rest_counted() {
         let phone = |id: &str| PhoneKey {
             account: AccountName::new("hk"),

@@ -2,6 +2,7 @@
 
 use crate::rig::{Rig, quiet, virtual_time};
 use phonefleet::daemon::{Ending, Session};
+use phonefleet::model::id::PhoneKey;
 use phonefleet::plan::preview::Plan;
 use phonefleet::plan::render;
 use phonefleet::sim::Spec;
@@ -363,6 +364,17 @@ fn a_phone_that_is_named_by_its_old_code_stays_managed() {
             );
             let phone = rig.sim.phone("VPRENAMED2").unwrap();
             assert_eq!(phone.timezone, "Europe/Berlin", "{provider}");
+            // Both keys name it, and what is remembered was remembered of it.
+            let session = rig.session(false).await;
+            let key = |code: &str| PhoneKey {
+                account: "lab".into(),
+                phone: code.into(),
+            };
+            let now = key("VPRENAMED2");
+            assert_eq!(session.current(&key(&first)), now, "{provider}");
+            let former = session.former(&now).into_iter().map(|(old, _)| old);
+            let former: Vec<PhoneKey> = former.collect();
+            assert_eq!(former, [key("VPRENAMED1"), key(&first)], "{provider}");
             let told = renamed(&plan);
             let last = (first.clone(), "VPRENAMED2".to_owned(), true);
             assert!(told.contains(&last), "{provider}: {told:?}");

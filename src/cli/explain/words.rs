@@ -80,21 +80,25 @@ pub(super) fn happened(record: &Record, codes: &[PhoneId]) -> String {
         Record::Spent {
             group, revision, ..
         } => format!("counted under the allowance of group {group} for revision {revision}"),
-        Record::Renamed { from, to, .. } if from == to => {
-            "the code stands for the phone that has it, and no longer for the one that had it"
-                .to_owned()
-        }
-        Record::Renamed { from, to, .. } => format!(
-            "the vendor changed the phone's code: {} is {} now",
-            clean(from.as_str()),
-            clean(to.as_str())
-        ),
+        Record::Renamed { from, to, .. } => renamed(from, to),
         Record::Called { .. } | Record::Past { .. } | Record::LastOperation(_) => String::new(),
         Record::Standing(state) => format!(
             "{}: {} was open when the journal was compacted",
             state.intent.operation, state.intent.call
         ),
     }
+}
+
+fn renamed(from: &PhoneId, to: &PhoneId) -> String {
+    if from == to {
+        return "the code stands for the phone that has it, and no longer for the one that had it"
+            .to_owned();
+    }
+    format!(
+        "the vendor changed the phone's code: {} is {} now",
+        clean(from.as_str()),
+        clean(to.as_str())
+    )
 }
 
 fn event_name(event: &PhaseEvent) -> String {

@@ -90,11 +90,23 @@ impl Rig {
     }
 
     pub(super) fn with(answers: Vec<Result<Response, TransportError>>) -> Self {
+        Self::at(ProviderKind::ArmCloud, answers)
+    }
+
+    /// An account at one of the deployments.
+    pub(super) fn at(
+        provider: ProviderKind,
+        answers: Vec<Result<Response, TransportError>>,
+    ) -> Self {
         let script = Arc::new(Script {
             answers: Mutex::new(answers.into()),
             sent: Mutex::default(),
         });
-        let provider = ArmCloud::open(&account(&[]), outfit(script.clone())).unwrap();
+        let account = Account {
+            provider,
+            ..account(&[])
+        };
+        let provider = ArmCloud::open(&account, outfit(script.clone())).unwrap();
         Self { provider, script }
     }
 

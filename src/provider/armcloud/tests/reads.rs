@@ -1,7 +1,8 @@
 //! Reads: the samples of the manuals, both shapes of pages, drifting types, and what is not told.
 
-use super::{Rig, phones};
+use super::{Rig, phones, response};
 use crate::model::attribute::Attribute;
+use crate::model::fleet::ProviderKind;
 use crate::model::id::PhoneId;
 use crate::model::observed::{
     AppState, Cursor, Observation, Observed, PhoneReading, ReadKind, RunState,
@@ -432,4 +433,51 @@ async fn a_read_by_command_is_started_and_its_output_decoded() {
         ..asked
     };
     assert!(rig.provider.start_read(&wrong_kind).await.is_err());
+}
+
+/// VMOS Cloud's OpenAPI, queryPadIdChangeRecords: the answer's fields as public clients read them; around them, any page that the sisters' lists come in.
+#[tokio::test]
+async fn changed_codes_are_told_in_every_shape_of_a_list() {
+    let rows = r#"[{"oldPadCode":"B","newPadCode":"C","id":7},{"oldPadCode":" A ","newPadCode":"B","createTime":null},{"oldPadCode":"X"},{"newPadCode":""}]"#;
+    for data in [
+        rows.to_owned(),
+        format!(r#"{{"list":{rows},"total":2}}"#),
+        format!(r#"{{"records":{rows},"current":1,"size":10}}"#),
+        format!(r#"{{"page":1,"rows":10,"pageData":{rows}}}"#),
+        format!(r#"{{"rows":{rows}}}"#),
+    ] {
+        for (kind, prefix) in [
+            (ProviderKind::VmosCloud, "/vcpcloud/api/padApi/"),
+            (ProviderKind::VsPhone, "/vsphone/api/padApi/"),
+        ] {
+            let body = format!(r#"{{"code":200,"msg":"success","ts":1,"data":{data}}}"#);
+            let rig = Rig::at(kind, vec![Ok(response(200, &[], &body))]);
+            let told = rig.provider.renames().await.unwrap();
+            let told: Vec<_> = told
+                .iter()
+                .map(|rename| (rename.from.as_str(), rename.to.as_str()))
+                .collect();
+            assert_eq!(told, [("B", "C"), ("A", "B")], "{data}");
+            let path = format!("{prefix}queryPadIdChangeRecords");
+            assert_eq!(rig.sent(), [(path, "{}".to_owned())]);
+        }
+    }
+    for data in ["null", "[]", "true", r#"{"total":0}"#] {
+        let body = format!(r#"{{"code":200,"data":{data}}}"#);
+        let rig = Rig::at(ProviderKind::VsPhone, vec![Ok(response(200, &[], &body))]);
+        assert_eq!(rig.provider.renames().await.unwrap(), [], "{data}");
+    }
+}
+
+#[tokio::test]
+async fn a_deployment_that_does_not_tell_which_codes_it_changed_refuses() {
+    let missing = response(404, &[], r#"{"status":404,"error":"Not Found"}"#);
+    let rig = Rig::at(ProviderKind::VmosCloud, vec![Ok(missing)]);
+    let error = rig.provider.renames().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Refused);
+    // ArmCloud itself has no such call: nothing is sent.
+    let rig = Rig::answering(&[]);
+    let error = rig.provider.renames().await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Refused);
+    assert_eq!(rig.sent(), []);
 }

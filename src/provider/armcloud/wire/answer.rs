@@ -511,23 +511,23 @@ pub struct RenameRow {
         deserialize_with = "drift::list",
         skip_serializing_if = "Option::is_none"
     )]
-    pub page_data: Option<Vec<RenameRow>>,
+    pub page_data: Option<Vec<Self>>,
     /// Second spelling.
     #[serde(
         deserialize_with = "drift::list",
         skip_serializing_if = "Option::is_none"
     )]
-    pub records: Option<Vec<RenameRow>>,
+    pub records: Option<Vec<Self>>,
     /// Third spelling.
     #[serde(
         deserialize_with = "drift::list",
         skip_serializing_if = "Option::is_none"
     )]
-    pub list: Option<Vec<RenameRow>>,
+    pub list: Option<Vec<Self>>,
     /// Fourth spelling; where it is a number, it tells how many were asked for.
     #[serde(
         deserialize_with = "drift::list",
         skip_serializing_if = "Option::is_none"
     )]
-    pub rows: Option<Vec<RenameRow>>,
+    pub rows: Option<Vec<Self>>,
 }

@@ -83,6 +83,52 @@ async fn every_read_of_a_table_is_answered() {
     }
 }
 
+#[test]
+fn changed_codes_are_told_for_three_days_or_for_one() {
+    const DAY: i64 = 24 * 3_600 * 1_000;
+    for (_, prefix) in SISTERS {
+        let path = format!("{prefix}queryPadIdChangeRecords");
+        let sim = sim();
+        let told = |body: &Value, at: Timestamp| {
+            let answer = sim.ask(&path, body, at);
+            assert_eq!(answer["code"], 200, "{answer}");
+            let rows = answer["data"].as_array().unwrap().clone();
+            let codes = rows.iter().map(|row| {
+                let code = |name: &str| row[name].as_str().unwrap().to_owned();
+                format!("{}>{}", code("oldPadCode"), code("newPadCode"))
+            });
+            codes.collect::<Vec<_>>()
+        };
+        assert_eq!(told(&json!({}), START), Vec::<String>::new());
+        sim.change_at(START, |world| {
+            world.recode(ONE, "VPONE");
+            world.recode("VPONE", "VPTWO");
+        });
+        let both = ["VPONE>VPTWO".to_owned(), format!("{ONE}>VPONE")];
+        assert_eq!(told(&json!({}), START), both);
+        let later = Timestamp(START.0 + 2 * DAY);
+        assert_eq!(told(&json!({}), later), both);
+        let on = crate::sim::recode::day(START);
+        let date = |day: i64| {
+            let days = jiff::Span::new().days(day);
+            let date = jiff::civil::date(1970, 1, 1).checked_add(days).unwrap();
+            json!({ "queryDate": date.to_string() })
+        };
+        assert_eq!(told(&date(on), later), both);
+        assert_eq!(told(&date(on + 1), later), Vec::<String>::new());
+        assert_eq!(sim.ask(&path, &date(on + 3), later)["code"], 100_000);
+        let gone = Timestamp(START.0 + 3 * DAY);
+        assert_eq!(told(&json!({}), gone), Vec::<String>::new());
+        let silent = in_dialect(Dialect {
+            code_changes: false,
+            ..Dialect::default()
+        });
+        assert_eq!(silent.ask(&path, &json!({}), START)["status"], 404);
+    }
+    let own = "/openapi/open/pad/queryPadIdChangeRecords";
+    assert_eq!(sim().ask(own, &json!({}), START)["status"], 404);
+}
+
 #[tokio::test(start_paused = true)]
 async fn images_are_asked_for_a_phone_that_was_listed() {
     let bench = Bench::at(ProviderKind::VmosCloud, Dialect::default(), &[]);
