@@ -488,13 +488,35 @@ impl Capabilities {
         wish: &Wish,
         source: Option<&AppSource>,
     ) -> Option<CallName> {
-        let row = self.of(attribute)?;
+        self.of(attribute)?.route(wish, source)
+    }
+
+    /// What writing this wish costs: the row's costs, and a wipe for an image that may erase data.
+    pub fn costs(&self, attribute: &Attribute, wish: &Wish) -> Costs {
+        Self::costs_by(self.of(attribute), wish)
+    }
+
+    /// The same where the row about the attribute is known.
+    pub fn costs_by(row: Option<&Capability>, wish: &Wish) -> Costs {
+        let base = row.map_or(Costs::NONE, |row| row.costs);
+        match wish {
+            Wish::Set(Value::Image(image)) if image.wipe_data => {
+                base.union(Costs::of(&[Cost::Wipe]))
+            }
+            Wish::Set(_) | Wish::Reset => base,
+        }
+    }
+}
+
+impl Capability {
+    /// See [`Capabilities::route`], of which this is the part about one row.
+    pub fn route(&self, wish: &Wish, source: Option<&AppSource>) -> Option<CallName> {
         let value = match wish {
-            Wish::Reset => return row.reset,
+            Wish::Reset => return self.reset,
             Wish::Set(value) => value,
         };
         let offered = matches!(source, Some(AppSource::Catalogue { .. }));
-        match (row.write, value) {
+        match (self.write, value) {
             (Write::No, _) => None,
             (Write::Call(name), _) => Some(name),
             (
@@ -526,17 +548,6 @@ impl Capabilities {
                 full if full.is_described() => described.or(url),
                 AppSource::Url { .. } => url,
             },
-        }
-    }
-
-    /// What writing this wish costs: the row's costs, and a wipe for an image that may erase data.
-    pub fn costs(&self, attribute: &Attribute, wish: &Wish) -> Costs {
-        let base = self.of(attribute).map_or(Costs::NONE, |row| row.costs);
-        match wish {
-            Wish::Set(Value::Image(image)) if image.wipe_data => {
-                base.union(Costs::of(&[Cost::Wipe]))
-            }
-            Wish::Set(_) | Wish::Reset => base,
         }
     }
 }

@@ -131,6 +131,9 @@ impl Batches {
     /// Says where a phone stands; replaces what was said before. A phone that stays due for the same key keeps its place.
     pub fn set(&mut self, phone: &PhoneId, standing: Standing, now: Timestamp) {
         let Standing { due, coming } = standing;
+        if due.is_none() && coming.is_empty() && !self.by_phone.contains_key(phone) {
+            return;
+        }
         let part = self.split.get(phone).copied().unwrap_or(0);
         let old = self.by_phone.remove(phone).unwrap_or_default();
         // New keys are opened before old ones are closed, so that a key that stays is not made twice.

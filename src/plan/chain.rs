@@ -7,7 +7,7 @@ use super::diff::Found;
 use super::phone::{Change, Payload, PhoneInput, PhoneStep};
 use super::version::{version_fits, version_of};
 use crate::model::attribute::Attribute;
-use crate::model::capability::{CallName, Costs, Refuses, Stage};
+use crate::model::capability::{CallName, Capability, Costs, Refuses, Stage};
 use crate::model::condition::Cause;
 use crate::model::fleet::AppSource;
 use crate::model::id::{AppName, Package};
@@ -23,7 +23,11 @@ pub(super) struct Route {
 }
 
 /// The route of a change, or why there is none, in a line for people.
-pub(super) fn route(input: &PhoneInput<'_>, change: &Change) -> Result<Route, String> {
+pub(super) fn route(
+    input: &PhoneInput<'_>,
+    change: &Change,
+    row: Option<&Capability>,
+) -> Result<Route, String> {
     let source = match (&change.attribute, &change.to) {
         (Attribute::App(package), Wish::Set(Value::App(AppWish::Present { app, version }))) => {
             Some(source(input, package, app.as_ref(), version)?)
@@ -34,9 +38,8 @@ pub(super) fn route(input: &PhoneInput<'_>, change: &Change) -> Result<Route, St
         Wish::Set(Value::Image(image)) => Some(image_id(input, &image.target)?),
         Wish::Set(_) | Wish::Reset => None,
     };
-    let (call, offered) = input
-        .capabilities
-        .route(&change.attribute, &change.to, source)
+    let (call, offered) = row
+        .and_then(|row| row.route(&change.to, source))
         .map(|plain| (plain, None))
         .map(|way| known_way(input, change, way))
         .ok_or_else(|| {

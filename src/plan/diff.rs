@@ -125,6 +125,8 @@ impl Reads {
 /// A difference, and why it waits if comparing already tells.
 pub(super) struct Found {
     pub(super) change: Change,
+    /// The row about its attribute.
+    pub(super) row: Option<&'static Capability>,
     pub(super) held: Option<Waiting>,
 }
 
@@ -230,9 +232,10 @@ impl Compared {
         let costs = match wish {
             // Taking one named app out is what the line says: no cost beyond it.
             Wish::Set(Value::App(AppWish::Absent)) => Costs::NONE,
-            Wish::Set(_) | Wish::Reset => input.capabilities.costs(attribute, wish),
+            Wish::Set(_) | Wish::Reset => Capabilities::costs_by(*row, wish),
         };
         self.found.push(Found {
+            row: *row,
             held: held.map(|(reason, detail, until)| Waiting {
                 attribute: Some(attribute.clone()),
                 reason,
@@ -321,6 +324,7 @@ fn strays(
             continue;
         }
         compared.found.push(Found {
+            row: input.capabilities.of(&attribute),
             held: (app.state == AppState::InProgress).then(|| in_progress(&attribute)),
             change: Change {
                 from: Some(installed_as(app)),

@@ -160,10 +160,10 @@ pub(super) fn sort_out(
     waiting: &mut Vec<Waiting>,
 ) -> Vec<Option<Route>> {
     let mut routes = Vec::with_capacity(found.len());
-    for Found { change, held } in found {
+    for Found { change, row, held } in found {
         let verdict = match starts_waiting_app(change, waiting) {
             Some(first) => Err(first),
-            None => judge(input, open, change, held.take()),
+            None => judge(input, open, (change, *row), held.take()),
         };
         match verdict {
             Ok(route) => routes.push(Some(route)),
@@ -199,7 +199,7 @@ fn starts_waiting_app(change: &Change, waiting: &[Waiting]) -> Option<Waiting> {
 fn judge(
     input: &PhoneInput<'_>,
     open: &OpenWork<'_>,
-    change: &Change,
+    (change, row): (&Change, Option<&Capability>),
     held: Option<Waiting>,
 ) -> Result<Route, Waiting> {
     if input.group.mode == Mode::Warn {
@@ -210,7 +210,7 @@ fn judge(
         return Err(waiting);
     }
     let route =
-        route(input, change).map_err(|detail| because(change, Reason::Unsupported, detail))?;
+        route(input, change, row).map_err(|detail| because(change, Reason::Unsupported, detail))?;
     match troubled(input, change)
         .or_else(|| forbidden(input, change))
         .or_else(|| in_use(input, change))

@@ -102,6 +102,16 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 }
 
+/// A body of JSON. Text is checked as a whole, which costs less than word by word; what is no text all over is left to the reader, which may skip that part.
+pub(in crate::provider) fn json<'de, T: Deserialize<'de>>(
+    body: &'de [u8],
+) -> Result<T, serde_json::Error> {
+    match std::str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(body),
+    }
+}
+
 /// A scalar, or nothing for null, objects and lists.
 pub(in crate::provider) fn scalar<'de, D: Deserializer<'de>>(
     d: D,
@@ -127,7 +137,48 @@ pub(in crate::provider) fn long_text<'de, D: Deserializer<'de>>(
 pub(in crate::provider) fn number<'de, D: Deserializer<'de>>(
     d: D,
 ) -> Result<Option<i64>, D::Error> {
-    Ok(scalar(d)?.and_then(|value| value.number()))
+    d.deserialize_any(NumberVisitor)
+}
+
+/// As [`Scalar::number`] of what [`ScalarVisitor`] tells, without the way over text.
+struct NumberVisitor;
+
+impl<'de> Visitor<'de> for NumberVisitor {
+    type Value = Option<i64>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Scalar(text.into()).number())
+    }
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(i64::try_from(number).ok())
+    }
+    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Some(number))
+    }
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(Scalar(number.to_smolstr()).number())
+    }
+    fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
+        Ok(Some(flag.into()))
+    }
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_none<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        ScalarVisitor.visit_map(map).map(|_| None)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+        ScalarVisitor.visit_seq(seq).map(|_| None)
+    }
 }
 
 /// A scalar that may be absent (`None`) or null (`Some(None)`).
@@ -212,5 +263,79 @@ impl<'de, T: DeserializeOwned> Visitor<'de> for ShapeVisitor<T> {
     }
     fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         deserializer.deserialize_any(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[derive(Deserialize)]
+    struct Row {
+        #[serde(default, deserialize_with = "number")]
+        n: Option<i64>,
+    }
+
+    #[derive(Deserialize)]
+    struct Told {
+        #[serde(default, deserialize_with = "scalar")]
+        n: Option<Scalar>,
+    }
+
+    fn both(value: &str) -> (Option<i64>, Option<i64>) {
+        let body = format!("{{\"n\":{value}}}");
+        let number = json::<Row>(body.as_bytes()).unwrap().n;
+        let scalar = json::<Told>(body.as_bytes()).unwrap().n;
+        (number, scalar.and_then(|scalar| scalar.number()))
+    }
+
+    #[test]
+    fn a_number_is_what_the_scalar_says() {
+        for value in [
+            "0",
+            "-1",
+            "1",
+            "10.0",
+            "10.5",
+            "1e3",
+            "1e300",
+            "\"7\"",
+            "\" 7 \"",
+            "\"7.00\"",
+            "\"x\"",
+            "true",
+            "false",
+            "null",
+            "{}",
+            "{\"a\":1}",
+            "[]",
+            "[1]",
+            "9223372036854775807",
+            "9223372036854775808",
+            "18446744073709551615",
+            "-9223372036854775808",
+        ] {
+            let (number, scalar) = both(value);
+            assert_eq!(number, scalar, "{value}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_number_is_what_the_scalar_says(whole in any::<i64>(), large in any::<u64>(), part in any::<f64>()) {
+            for value in [whole.to_string(), large.to_string(), format!("{part:?}")] {
+                if let Ok(body) = serde_json::from_str::<serde_json::Value>(&value) {
+                    let (number, scalar) = both(&body.to_string());
+                    prop_assert_eq!(number, scalar);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_text_fails_only_where_it_is_read() {
+        assert_eq!(json::<Row>(b"{\"x\":\"\xff\",\"n\":1}").unwrap().n, Some(1));
+        assert!(json::<Told>(b"{\"n\":\"\xff\"}").is_err());
     }
 }

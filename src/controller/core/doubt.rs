@@ -86,8 +86,7 @@ impl Core {
     }
 
     pub(super) fn in_doubt(&self, ix: PhoneIx) -> bool {
-        self.phases(ix)
-            .iter()
+        self.standings(ix)
             .any(|(_, phase)| matches!(phase, Phase::Unknown(_)))
     }
 

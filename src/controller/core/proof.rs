@@ -16,6 +16,9 @@ use crate::model::stamp::Timestamp;
 use crate::plan::diff::policy_attribute;
 use crate::plan::phone::digest;
 use crate::plan::shows::shows;
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, btree_map};
+use std::iter::Peekable;
 use std::sync::Arc;
 
 /// How many read lags a read may leave an attribute out that was written, before it counts as read and different.
@@ -306,34 +309,28 @@ impl Core {
         if history.is_some_and(|history| history.converged.iter().eq(in_sync)) {
             return;
         }
-        let known = |attribute: &Attribute| {
-            history
-                .and_then(|history| history.converged.get(attribute))
-                .copied()
-        };
-        let mut row: Vec<(Attribute, Option<WishDigest>)> = phone
+        let nothing = BTreeMap::new();
+        let converged = history.map_or(&nothing, |history| &history.converged);
+        let mut row = newly_agreed(&phone.plan.in_sync, converged);
+        let policy = policy_attribute();
+        let rid = phone
             .plan
             .in_sync
-            .iter()
-            .filter(|(attribute, digest)| known(attribute) != Some(*digest))
-            .map(|(attribute, digest)| (attribute.clone(), Some(*digest)))
-            .collect();
-        if let Some(history) = history {
-            let rid = phone
-                .plan
-                .in_sync
-                .last()
-                .is_some_and(|(attribute, _)| *attribute == policy_attribute());
-            let released = history.converged.keys().filter(|attribute| {
-                let stray = rid && matches!(attribute, Attribute::App(_));
-                match standing(&desired, attribute) {
-                    Standing::Named => false,
-                    Standing::Policy => stray && **attribute != policy_attribute(),
-                    Standing::Released => true,
-                }
-            });
-            row.extend(released.map(|attribute| (attribute.clone(), None)));
-        }
+            .last()
+            .is_some_and(|(attribute, _)| *attribute == policy);
+        let mut named = desired.attributes.iter().peekable();
+        let released = converged.keys().filter(|attribute| {
+            let stray = rid && matches!(attribute, Attribute::App(_));
+            if beside(&mut named, attribute).is_some() {
+                return false;
+            }
+            match unnamed(&desired, attribute) {
+                Standing::Named => false,
+                Standing::Policy => stray && **attribute != policy,
+                Standing::Released => true,
+            }
+        });
+        row.extend(released.map(|attribute| (attribute.clone(), None)));
         if !row.is_empty() {
             let (identity, id) = (identity.clone(), phone.key.phone.clone());
             self.converged
@@ -360,6 +357,39 @@ impl Core {
     }
 }
 
+/// What agrees and was not converged before with this wish. Both stand in the order of attributes, but for what agrees as a policy, which comes last.
+fn newly_agreed(
+    in_sync: &[(Attribute, WishDigest)],
+    converged: &BTreeMap<Attribute, WishDigest>,
+) -> Vec<(Attribute, Option<WishDigest>)> {
+    let policy = policy_attribute();
+    let mut before = converged.iter().peekable();
+    let new = in_sync.iter().filter(|(attribute, digest)| {
+        let known = match *attribute == policy {
+            true => converged.get(attribute),
+            false => beside(&mut before, attribute),
+        };
+        known != Some(digest)
+    });
+    new.map(|(attribute, digest)| (attribute.clone(), Some(*digest)))
+        .collect()
+}
+
+/// The value of this attribute, in a walk over a map in which attributes are asked for in their order: one walk over both instead of a look-up for each.
+fn beside<'a, V>(
+    walk: &mut Peekable<btree_map::Iter<'a, Attribute, V>>,
+    attribute: &Attribute,
+) -> Option<&'a V> {
+    while let Some((other, value)) = walk.peek() {
+        match (*other).cmp(attribute) {
+            Ordering::Less => walk.next(),
+            Ordering::Equal => return Some(*value),
+            Ordering::Greater => return None,
+        };
+    }
+    None
+}
+
 /// How the manifests speak of an attribute that converged before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
@@ -375,6 +405,11 @@ pub(super) fn standing(desired: &Desired, attribute: &Attribute) -> Standing {
     if desired.attributes.contains_key(attribute) {
         return Standing::Named;
     }
+    unnamed(desired, attribute)
+}
+
+/// The same of an attribute that is not named.
+fn unnamed(desired: &Desired, attribute: &Attribute) -> Standing {
     match (desired.app_policy, attribute) {
         (AppPolicy::Exclusive, Attribute::App(package))
             if !desired.ignored_apps.contains(package) =>

@@ -15,6 +15,7 @@ use crate::model::operation::Phase;
 use crate::model::stamp::Timestamp;
 use crate::model::value::{ImageTarget, Value, Wish};
 use crate::time::delay::jitter;
+use rustc_hash::FxHashMap;
 use std::sync::Arc;
 
 /// Kinds that are read for named phones.
@@ -24,6 +25,10 @@ pub(super) const NAMED: [ReadKind; 4] = [
     ReadKind::Apps,
     ReadKind::Shell,
 ];
+
+/// The attributes that a read tells of a desired state (by its address and the account), found once for all phones that share it.
+#[derive(Default)]
+struct Tellable<'a>(FxHashMap<(usize, AccountIx), Vec<&'a Attribute>>);
 
 impl Core {
     /// Puts the phone among those due for the reads it needs, and takes it out of the others.
@@ -180,7 +185,7 @@ impl Core {
     }
 
     /// What was written and is to be read back, once nothing more is to be written: attributes, and how they are read.
-    fn unproven(&self, ix: PhoneIx, now: Timestamp) -> Vec<(Attribute, ReadKind)> {
+    fn unproven(&self, ix: PhoneIx, now: Timestamp) -> Vec<(&Attribute, ReadKind)> {
         let phone = self.state(ix);
         let account = &self.accounts[phone.account.0];
         let Some(history) = self
@@ -215,7 +220,7 @@ impl Core {
                         .told_at(attribute, kind)
                         .is_none_or(|told| told < since)
                 {
-                    unproven.push((attribute.clone(), kind));
+                    unproven.push((attribute, kind));
                 }
             }
         }
@@ -226,7 +231,6 @@ impl Core {
     /// `None`: the read asks for everything that is managed.
     pub(super) fn few_attributes(
         &self,
-        ix: AccountIx,
         read: &ReadCall,
         phones: &mut Vec<PhoneIx>,
         now: Timestamp,
@@ -235,38 +239,50 @@ impl Core {
         if read.max_attributes == u32::MAX {
             return None;
         }
-        let first = self.next_attributes(ix, *phones.first()?, (read.kind, most), now);
-        phones.retain(|phone| self.next_attributes(ix, *phone, (read.kind, most), now) == first);
-        Some(first.into())
+        let mut tellable = Tellable::default();
+        let first = *phones.first()?;
+        let next = self.next_attributes(first, (read.kind, most), &mut tellable, now);
+        phones.retain(|phone| {
+            *phone == first
+                || self.next_attributes(*phone, (read.kind, most), &mut tellable, now) == next
+        });
+        Some(next.into_iter().cloned().collect())
     }
 
     /// The attributes of a phone that are asked for next: what waits for its proof first, then what was told longest ago.
-    fn next_attributes(
-        &self,
-        ix: AccountIx,
+    fn next_attributes<'a>(
+        &'a self,
         phone: PhoneIx,
         (kind, most): (ReadKind, usize),
+        tellable: &mut Tellable<'a>,
         now: Timestamp,
-    ) -> Vec<Attribute> {
+    ) -> Vec<&'a Attribute> {
         let state = self.state(phone);
         let Claimed::By(desired) = &state.claim else {
             return Vec::new();
         };
         let unproven = self.unproven(phone, now);
-        let mut all: Vec<_> = desired
-            .attributes
-            .keys()
-            .filter(|attribute| self.read_of(ix, attribute) == Some(kind))
+        let place = (Arc::as_ptr(desired).addr(), state.account);
+        let told = tellable.0.entry(place).or_insert_with(|| {
+            let read = |attribute: &&Attribute| self.read_of(state.account, attribute);
+            desired
+                .attributes
+                .keys()
+                .filter(|attribute| read(attribute) == Some(kind))
+                .collect()
+        });
+        let mut all: Vec<_> = told
+            .iter()
             .map(|attribute| {
                 let proven = !unproven.iter().any(|(other, _)| other == attribute);
-                (proven, state.sight.told_at(attribute, kind), attribute)
+                (proven, state.sight.told_at(attribute, kind), *attribute)
             })
             .collect();
         all.sort_unstable();
-        let mut next: Vec<Attribute> = all
+        let mut next: Vec<&Attribute> = all
             .into_iter()
             .take(most)
-            .map(|(_, _, attribute)| attribute.clone())
+            .map(|(_, _, attribute)| attribute)
             .collect();
         next.sort_unstable();
         next

@@ -385,7 +385,7 @@ impl Core {
         let Some(slot) = kind.slot() else {
             return Work::Poll(Vec::new());
         };
-        let few = self.few_attributes(ix, read, &mut phones, now);
+        let few = self.few_attributes(read, &mut phones, now);
         let mut attributes: BTreeSet<Attribute> = BTreeSet::new();
         let mut last: Option<Arc<Desired>> = None;
         let mut ids = Vec::with_capacity(phones.len());

@@ -7,6 +7,7 @@ use super::errors;
 use super::wire::{Answer, Refusal};
 use crate::model::stamp::Timestamp;
 use crate::provider::asked::{Asked, header};
+use crate::provider::drift;
 use crate::provider::{Accepted, CallError, ErrorKind};
 use crate::transport::Response;
 use http::HeaderMap;
@@ -28,8 +29,8 @@ pub(super) fn judge<T: Answer>(
     if !response.status().is_success() {
         return Err(bad_status(asked, response, at));
     }
-    let answer: T = serde_json::from_slice(response.body()).map_err(|problem| {
-        let problem = match serde_json::from_slice::<Refusal>(response.body()) {
+    let answer: T = drift::json(response.body()).map_err(|problem| {
+        let problem = match drift::json::<Refusal>(response.body()) {
             Ok(_) => format!("the answer is not as the manual says ({problem})"),
             Err(_) => "the answer is no JSON of this API".to_owned(),
         };
@@ -72,7 +73,7 @@ fn coded(
 
 fn bad_status(asked: &Asked<'_>, response: &Response, at: Timestamp) -> CallError {
     let status = response.status();
-    let body: Refusal = serde_json::from_slice(response.body()).unwrap_or_default();
+    let body: Refusal = drift::json(response.body()).unwrap_or_default();
     if let Some(code) = body.code.filter(|code| !code.trim().is_empty()) {
         return coded(asked, (&code, body.message.as_ref()), response, at);
     }

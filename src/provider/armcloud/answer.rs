@@ -7,6 +7,7 @@ use super::errors;
 use super::wire::{Envelope, Scalar};
 use crate::model::stamp::Timestamp;
 pub(super) use crate::provider::asked::{Asked, header, without_payload};
+use crate::provider::drift;
 pub(super) use crate::provider::refusal::{cleaned, our_bug, refused};
 use crate::provider::{Accepted, CallError, ErrorKind};
 use crate::transport::Response;
@@ -22,7 +23,7 @@ pub(super) fn judge<T: DeserializeOwned>(
     if !status.is_success() {
         return Err(bad_status(asked, response));
     }
-    match serde_json::from_slice::<Envelope<T>>(response.body()) {
+    match drift::json::<Envelope<T>>(response.body()) {
         Ok(envelope) => match &envelope.code {
             Some(code) if code.as_str() == "200" => Ok(envelope),
             Some(code) => {
@@ -105,7 +106,7 @@ fn bad_status(asked: &Asked<'_>, response: &Response) -> CallError {
 
 /// Code and words of an answer whose payload is not read.
 fn head(response: &Response) -> Option<(Scalar, String)> {
-    let envelope: Envelope<IgnoredAny> = serde_json::from_slice(response.body()).ok()?;
+    let envelope: Envelope<IgnoredAny> = drift::json(response.body()).ok()?;
     let words = envelope.msg.map(Into::into).unwrap_or_default();
     envelope.code.map(|code| (code, words))
 }

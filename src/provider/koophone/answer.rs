@@ -4,10 +4,10 @@
 //! the table of codes (`errors`), what a payload means (`convert`, `jobs`), IAM's answers (`token`).
 
 use super::errors::{self, Row};
-use super::wire::{Envelope, Inner};
+use super::wire::{Envelope, Inner, Inside};
 use crate::model::stamp::Timestamp;
 use crate::provider::asked::{Asked, header, without_payload};
-use crate::provider::drift::Scalar;
+use crate::provider::drift::{self, Scalar};
 use crate::provider::{Accepted, CallError, ErrorKind};
 use crate::transport::Response;
 use http::{HeaderMap, StatusCode};
@@ -24,7 +24,13 @@ pub(super) fn judge<T: DeserializeOwned>(
     now: Timestamp,
 ) -> Result<Option<T>, CallError> {
     let status = response.status();
-    let (code, words) = match head(response) {
+    // One look at the whole where all is as it should be; else one for the code, which tells more than what is wrong with the rest.
+    let whole = drift::json::<Envelope<Inside<T>>>(response.body()).ok();
+    let told = match &whole {
+        Some(whole) => Some(head_of(whole, || inner_of(whole.data.as_ref()))),
+        None => head(response),
+    };
+    let (code, words) = match told {
         Some(head) => head,
         None if status.is_success() => {
             return Err(asked.malformed(response, "the answer is no JSON of this API"));
@@ -38,10 +44,17 @@ pub(super) fn judge<T: DeserializeOwned>(
         None if status.is_success() => {}
         None => return Err(bare(asked, response, now)),
     }
-    let envelope: Envelope<T> = serde_json::from_slice(response.body()).map_err(|problem| {
-        let problem = format!("the answer is not as the manual says ({problem})");
-        asked.malformed(response, &problem)
-    })?;
+    let envelope: Envelope<T> = match whole {
+        Some(whole) => Envelope {
+            error_code: whole.error_code,
+            error_msg: whole.error_msg,
+            data: whole.data.map(|inside| inside.payload),
+        },
+        None => drift::json(response.body()).map_err(|problem| {
+            let problem = format!("the answer is not as the manual says ({problem})");
+            asked.malformed(response, &problem)
+        })?,
+    };
     if envelope.error_code.is_none() && envelope.data.is_none() {
         return Err(asked.malformed(response, "the answer has neither code nor data"));
     }
@@ -58,33 +71,45 @@ pub(super) fn payload<T>(data: Option<T>, what: &str, asked: &Asked<'_>) -> Resu
     })
 }
 
-/// Code and words of an answer, from the envelope or from inside of the data. `None`: no JSON object.
-fn head(response: &Response) -> Option<(Option<Scalar>, String)> {
-    let said = |text: Option<smol_str::SmolStr>| text.map(Into::into).unwrap_or_default();
-    let told = |code: Option<Scalar>| code.filter(|code| !code.as_str().trim().is_empty());
-    let outer: Envelope<IgnoredAny> = serde_json::from_slice(response.body()).ok()?;
-    if let Some(code) = told(outer.error_code) {
-        // A page can be refused inside of a well-formed envelope.
-        let good = code.as_str().trim() == "0";
-        let deeper = inner(response).filter(|(code, _)| good && code.as_str().trim() != "0");
-        return Some(match deeper {
-            Some((code, words)) => (Some(code), words),
-            None => (Some(code), said(outer.error_msg)),
-        });
-    }
-    Some(match inner(response) {
-        Some((code, words)) => (Some(code), words),
-        None => (None, said(outer.error_msg)),
-    })
+/// Code and words.
+type Head = (Option<Scalar>, String);
+
+/// Code and words of an answer whose payload is not read. `None`: no JSON object.
+fn head(response: &Response) -> Option<Head> {
+    let outer: Envelope<IgnoredAny> = drift::json(response.body()).ok()?;
+    Some(head_of(&outer, || {
+        let envelope: Envelope<Inner> = drift::json(response.body()).ok()?;
+        inner_code(&envelope.data?)
+    }))
 }
 
-fn inner(response: &Response) -> Option<(Scalar, String)> {
-    let envelope: Envelope<Inner> = serde_json::from_slice(response.body()).ok()?;
-    let data = envelope.data?;
-    let code = data
-        .error_code
-        .filter(|code| !code.as_str().trim().is_empty())?;
-    Some((code, data.error_msg.map(Into::into).unwrap_or_default()))
+/// Code and words, from the envelope or from inside of the data.
+fn head_of<T>(outer: &Envelope<T>, inner: impl FnOnce() -> Option<(Scalar, String)>) -> Head {
+    let said = || outer.error_msg.clone().map(Into::into).unwrap_or_default();
+    let told = outer.error_code.as_ref();
+    let Some(code) = told.filter(|code| !code.as_str().trim().is_empty()) else {
+        return match inner() {
+            Some((code, words)) => (Some(code), words),
+            None => (None, said()),
+        };
+    };
+    // A page can be refused inside of a well-formed envelope.
+    let good = code.as_str().trim() == "0";
+    let deeper = good.then(inner).flatten();
+    match deeper.filter(|(code, _)| code.as_str().trim() != "0") {
+        Some((code, words)) => (Some(code), words),
+        None => (Some(code.clone()), said()),
+    }
+}
+
+fn inner_of<T>(data: Option<&Inside<T>>) -> Option<(Scalar, String)> {
+    inner_code(&data?.inner)
+}
+
+fn inner_code(inner: &Inner) -> Option<(Scalar, String)> {
+    let code = inner.error_code.as_ref()?;
+    let said = || inner.error_msg.clone().map(Into::into).unwrap_or_default();
+    (!code.as_str().trim().is_empty()).then(|| (code.clone(), said()))
 }
 
 /// An answer with a code of the table.

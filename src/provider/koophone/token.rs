@@ -9,6 +9,7 @@ use super::wire::{
 };
 use crate::model::stamp::Timestamp;
 use crate::provider::asked::{Asked, header};
+use crate::provider::drift;
 use crate::provider::refusal::our_bug;
 use crate::provider::registry::Outfit;
 use crate::provider::{Accepted, CallError, ErrorKind};
@@ -232,7 +233,7 @@ fn judge(
     let Some(text) = text else {
         return Err(asked.malformed(response, "the answer has no X-Subject-Token"));
     };
-    let times = serde_json::from_slice::<TokenAnswer>(response.body())
+    let times = drift::json::<TokenAnswer>(response.body())
         .ok()
         .and_then(|answer| answer.token)
         .unwrap_or_default();
@@ -255,7 +256,7 @@ fn judge(
 
 fn refusal(asked: &Asked<'_>, response: &Response) -> CallError {
     let status = response.status();
-    let told: IamRefusal = serde_json::from_slice(response.body()).unwrap_or_default();
+    let told: IamRefusal = drift::json(response.body()).unwrap_or_default();
     let words = told
         .error
         .and_then(|error| error.message)

@@ -7,6 +7,7 @@ use super::errors::{self, Row};
 use super::wire::{Envelope, Nothing};
 use crate::model::stamp::Timestamp;
 use crate::provider::asked::{Asked, header};
+use crate::provider::drift;
 use crate::provider::{Accepted, CallError, ErrorKind};
 use crate::transport::Response;
 use serde::de::DeserializeOwned;
@@ -21,7 +22,7 @@ pub(super) fn judge<T: DeserializeOwned>(
     if !response.status().is_success() {
         return Err(bad_status(asked, response, at));
     }
-    match serde_json::from_slice::<Envelope<T>>(response.body()) {
+    match drift::json::<Envelope<T>>(response.body()) {
         Ok(Envelope {
             response: Some(payload),
             ..
@@ -53,7 +54,7 @@ pub(super) fn judge_empty(
 
 /// Everything of an answer but its payload.
 fn head(response: &Response) -> Option<Envelope<serde::de::IgnoredAny>> {
-    serde_json::from_slice(response.body()).ok()
+    drift::json(response.body()).ok()
 }
 
 fn bad_status(asked: &Asked<'_>, response: &Response, at: Timestamp) -> CallError {

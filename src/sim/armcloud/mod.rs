@@ -4,6 +4,7 @@
 //! from the manual, never from our adapter. Not here: what work does (`job`), network faults (`super::receive`).
 
 mod form;
+mod lists;
 mod read;
 mod signature;
 mod sister;
@@ -290,11 +291,13 @@ struct Envelope<'a, T> {
     trace_id: &'a str,
 }
 
+fn trace(now: Timestamp, code: u32) -> String {
+    let trace = crate::time::delay::hash("trace", u64::from(code), now.0.unsigned_abs());
+    format!("{trace:016x}")
+}
+
 fn body<T: Serialize>(now: Timestamp, code: u32, msg: &str, data: T) -> Bytes {
-    let trace = format!(
-        "{:016x}",
-        crate::time::delay::hash("trace", u64::from(code), now.0.unsigned_abs())
-    );
+    let trace = trace(now, code);
     let envelope = Envelope {
         msg,
         code,
@@ -310,6 +313,21 @@ fn body<T: Serialize>(now: Timestamp, code: u32, msg: &str, data: T) -> Bytes {
 /// A successful answer with this data.
 fn success<T: Serialize>(world: &World, data: T) -> Result<Bytes, Refusal> {
     Ok(body(world.now, 200, "success", data))
+}
+
+/// The same with data that is JSON already.
+fn success_written(world: &World, data: &str) -> Bytes {
+    let (ts, trace) = (world.now.0, trace(world.now, 200));
+    let parts = [
+        "{\"msg\":\"success\",\"code\":200,\"ts\":",
+        &ts.to_string(),
+        ",\"data\":",
+        data,
+        ",\"traceId\":\"",
+        &trace,
+        "\"}",
+    ];
+    Bytes::from(parts.concat())
 }
 
 fn refused(now: Timestamp, refusal: &Refusal) -> Bytes {

@@ -1,21 +1,21 @@
 //! Reads: lists of phones, properties, apps, images.
 //!
-//! Invariants: a stale read shows every phone as it was at one moment; proxy, position and bandwidth are in no answer. Not here: tasks (`task`).
+//! Invariants: a stale read shows every phone as it was at one moment; proxy, position and bandwidth are in no answer. Not here: tasks (`task`), how
+//! property lists are written (`lists`).
 
 use super::form::{self, AppId, OnePhone, Page, Phones, parse};
 use super::task::num;
 use super::wire::{
     Cursored, DataCentre, DetailRow, GroupRow, ImageRow, InfoRow, InstalledApp, InstalledRow,
-    OfferRow, Paged, PropertiesRow, PropertyRow, Records,
+    OfferRow, Paged, Records,
 };
-use super::{Refusal, refuse, success};
+use super::{Refusal, lists, refuse, success, success_written};
 use crate::model::stamp::Timestamp;
 use crate::sim::faults::Kind;
 use crate::sim::job::Work;
-use crate::sim::phone::{Image, MODEM, OAID, Phone, SETTING};
+use crate::sim::phone::{Image, Phone};
 use crate::sim::world::{Offer, World};
 use bytes::Bytes;
-use smol_str::SmolStr;
 use std::borrow::Cow;
 
 /// The moment this read shows.
@@ -226,8 +226,9 @@ pub(super) fn properties_of_one(world: &mut World, body: &[u8]) -> Result<Bytes,
     let OnePhone { pad_code } = parse(body)?;
     let phones = form::phones(world, &[pad_code])?;
     let at = moment(world);
-    let row = properties(world, world.at(phones[0]).as_of(at));
-    success(world, row)
+    let mut lists = String::with_capacity(lists::USUAL);
+    lists::write(world, world.at(phones[0]).as_of(at), &mut lists);
+    Ok(success_written(world, &lists))
 }
 
 /// `batchPadProperties`
@@ -235,97 +236,16 @@ pub(super) fn properties_of_many(world: &mut World, body: &[u8]) -> Result<Bytes
     let Phones { pad_codes, .. } = parse(body)?;
     let phones = form::phones(world, &pad_codes)?;
     let at = moment(world);
-    let rows: Vec<PropertiesRow<'_>> = phones
-        .iter()
-        .map(|index| properties(world, world.at(*index).as_of(at)))
-        .collect();
-    success(world, rows)
-}
-
-fn properties<'a>(world: &World, phone: &'a Phone) -> PropertiesRow<'a> {
-    let mut modem = listed(phone, "modem/", &MODEM);
-    if world.spec.dialect.other_names {
-        for row in &mut modem {
-            row.properties_name = match row.properties_name {
-                "IMEI" => "imei",
-                "PhoneNum" => "phonenum",
-                "OpName" => "SimOperatorName",
-                other => other,
-            };
+    let mut rows = String::with_capacity(2 + phones.len() * lists::USUAL);
+    rows.push('[');
+    for (place, index) in phones.iter().enumerate() {
+        if place > 0 {
+            rows.push(',');
         }
+        lists::write(world, world.at(*index).as_of(at), &mut rows);
     }
-    PropertiesRow {
-        pad_code: &phone.id,
-        modem_properties_list: modem,
-        system_properties_list: system(phone),
-        setting_properties_list: listed(phone, "setting/", &SETTING),
-        oaid_properties_list: listed(phone, "oaid/", &OAID),
-    }
-}
-
-/// One of the vendor's lists: what every phone has, and what was set beside it.
-fn listed<'a>(
-    phone: &'a Phone,
-    list: &'static str,
-    always: &'static [&'static str],
-) -> Vec<PropertyRow<'a>> {
-    let own = |name: &'a str| {
-        name.strip_prefix(list)
-            .filter(|name| !always.contains(name))
-    };
-    let set = phone.kept.iter().chain(phone.live.iter());
-    let mut names: Vec<&'a str> = set.filter_map(|(name, _)| own(name)).collect();
-    names.sort_unstable();
-    names.dedup();
-    let names = always.iter().copied().chain(names);
-    names
-        .filter_map(|name| {
-            let value = phone.property(&[list, name].concat())?;
-            Some(row(name, value))
-        })
-        .collect()
-}
-
-fn system(phone: &Phone) -> Vec<PropertyRow<'_>> {
-    let overridden = |name: &str| {
-        phone
-            .kept
-            .get(name)
-            .or_else(|| phone.live.get(name))
-            .is_some()
-    };
-    let shared = phone
-        .image
-        .properties
-        .iter()
-        .filter(|(name, _)| !overridden(name));
-    let mut rows: Vec<PropertyRow<'_>> = shared
-        .map(|(name, value)| PropertyRow {
-            properties_name: name,
-            properties_value: Cow::Borrowed(value),
-        })
-        .collect();
-    let mut own: Vec<&str> = phone
-        .kept
-        .iter()
-        .chain(phone.live.iter())
-        .map(|(name, _)| name)
-        .filter(|name| !name.contains('/'))
-        .collect();
-    own.sort_unstable();
-    own.dedup();
-    rows.extend(
-        own.into_iter()
-            .filter_map(|name| Some(row(name, phone.property(name)?))),
-    );
-    rows
-}
-
-fn row(name: &str, value: SmolStr) -> PropertyRow<'_> {
-    PropertyRow {
-        properties_name: name,
-        properties_value: Cow::Owned(value.into()),
-    }
+    rows.push(']');
+    Ok(success_written(world, &rows))
 }
 
 /// `listInstalledApp`

@@ -3,7 +3,6 @@
 //! Invariants: rows borrow from the world and are serialised once. Not here: what stands in them (`read`, `task`, `write`).
 
 use serde::{Serialize, Serializer};
-use std::borrow::Cow;
 
 /// A number that some builds write as text.
 #[derive(Clone, Copy)]
@@ -103,23 +102,6 @@ pub(super) struct GroupRow {
     pub(super) group_id: u32,
     pub(super) group_name: String,
     pub(super) pad_count: usize,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct PropertyRow<'a> {
-    pub(super) properties_name: &'a str,
-    pub(super) properties_value: Cow<'a, str>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct PropertiesRow<'a> {
-    pub(super) pad_code: &'a str,
-    pub(super) modem_properties_list: Vec<PropertyRow<'a>>,
-    pub(super) system_properties_list: Vec<PropertyRow<'a>>,
-    pub(super) setting_properties_list: Vec<PropertyRow<'a>>,
-    pub(super) oaid_properties_list: Vec<PropertyRow<'a>>,
 }
 
 #[derive(Serialize)]

@@ -131,6 +131,10 @@ impl Call {
     }
 }
 
+/// The data of a successful answer, as JSON; empty where it has none.
+#[derive(Default)]
+struct Told(Vec<u8>);
+
 /// A call that is refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Refusal {
@@ -174,7 +178,7 @@ fn answer(world: &mut World, request: &http::Request<Bytes>) -> http::Response<B
     }
     let inside = call == Call::Listing;
     match told(world, call, request) {
-        Ok(data) => json(now, 200, success(inside, &data)),
+        Ok(Told(data)) => json(now, 200, success(inside, &data)),
         Err(refusal) => {
             *world.report.refused.entry(refusal.number).or_default() += 1;
             json(now, refusal.status, refused(inside, &refusal))
@@ -195,11 +199,7 @@ fn authorised(world: &mut World, request: &http::Request<Bytes>) -> Result<(), &
 }
 
 /// Does a call; the data of its answer.
-fn told(
-    world: &mut World,
-    call: Call,
-    request: &http::Request<Bytes>,
-) -> Result<serde_json::Value, Refusal> {
+fn told(world: &mut World, call: Call, request: &http::Request<Bytes>) -> Result<Told, Refusal> {
     let query = form::query(request);
     let given = match call {
         Call::Listing => query.contains_key("x-request-id"),
@@ -232,29 +232,25 @@ fn told(
 }
 
 /// A successful answer; that of the listing has its code inside of the data.
-fn success(inside: bool, data: &serde_json::Value) -> Bytes {
-    if inside {
-        return written(&wire::Inside { data });
-    }
-    written(&wire::Envelope {
-        error_code: "0",
-        error_msg: "success",
-        data: (!data.is_null()).then_some(data),
-    })
+fn success(inside: bool, data: &[u8]) -> Bytes {
+    let head: &[u8] = match (inside, data.is_empty()) {
+        (true, _) => b"{\"data\":",
+        (false, true) => b"{\"error_code\":\"0\",\"error_msg\":\"success\"",
+        (false, false) => b"{\"error_code\":\"0\",\"error_msg\":\"success\",\"data\":",
+    };
+    Bytes::from([head, data, b"}"].concat())
 }
 
 fn refused(inside: bool, refusal: &Refusal) -> Bytes {
-    let code = format!("KOOPHONE.API.{:04}", refusal.number);
-    let msg = &*refusal.msg;
-    if inside {
-        let data = serde_json::json!({ "error_code": code, "error_msg": msg });
-        return written(&wire::Inside { data: &data });
+    let error_code = &format!("KOOPHONE.API.{:04}", refusal.number);
+    let data = wire::Refused {
+        error_code,
+        error_msg: &refusal.msg,
+    };
+    match inside {
+        true => written(&wire::Inside { data }),
+        false => written(&data),
     }
-    written(&wire::Envelope {
-        error_code: &code,
-        error_msg: msg,
-        data: None,
-    })
 }
 
 fn written<T: Serialize>(body: &T) -> Bytes {

@@ -3,14 +3,13 @@
 //! Invariants: a stale read shows every phone as it was at one moment; apps tell version names only. Not here: tasks (`task`).
 
 use super::form::{self, Phones, Query};
-use super::wire::{AppRow, InstanceRow, Page, StatusRow};
-use super::{Refusal, refuse};
+use super::wire::{AppRow, InstanceRow, Page, StatusRow, Statuses};
+use super::{Refusal, Told, refuse};
 use crate::model::stamp::Timestamp;
 use crate::sim::faults::Kind;
 use crate::sim::phone::Phone;
 use crate::sim::world::World;
 use serde::Serialize;
-use serde_json::{Value, json};
 
 /// Most phones of one page. The manual gives no number.
 const MOST_PHONES: usize = 200;
@@ -26,12 +25,15 @@ fn moment(world: &mut World) -> Timestamp {
     }
 }
 
-pub(super) fn value<T: Serialize>(data: &T) -> Result<Value, Refusal> {
-    serde_json::to_value(data).or_else(|error| refuse(9999, error.to_string()))
+pub(super) fn told<T: Serialize>(data: &T) -> Result<Told, Refusal> {
+    match serde_json::to_vec(data) {
+        Ok(data) => Ok(Told(data)),
+        Err(error) => refuse(9999, error.to_string()),
+    }
 }
 
 /// `batch-query`
-pub(super) fn listing(world: &mut World, query: &Query) -> Result<Value, Refusal> {
+pub(super) fn listing(world: &mut World, query: &Query) -> Result<Told, Refusal> {
     let (page, rows) = form::page(query, MOST_PHONES)?;
     let at = moment(world);
     let wanted = |index: &u32| {
@@ -54,7 +56,7 @@ pub(super) fn listing(world: &mut World, query: &Query) -> Result<Value, Refusal
         cut.truncate(cut.len().div_ceil(2));
         cut.extend_from_within(..);
     }
-    value(&Page {
+    told(&Page {
         result: cut
             .iter()
             .map(|index| instance(world.at(*index).as_of(at)))
@@ -102,7 +104,7 @@ fn status_of(phone: &Phone) -> u8 {
 }
 
 /// `batch-query-status`
-pub(super) fn status(world: &mut World, body: &[u8]) -> Result<Value, Refusal> {
+pub(super) fn status(world: &mut World, body: &[u8]) -> Result<Told, Refusal> {
     let Phones { instance_ids } = form::parse(body)?;
     let phones = form::phones(world, &instance_ids)?;
     let at = moment(world);
@@ -114,11 +116,11 @@ pub(super) fn status(world: &mut World, body: &[u8]) -> Result<Value, Refusal> {
             status: status_of(phone),
         })
         .collect();
-    Ok(json!({ "status_results": status_results }))
+    told(&Statuses { status_results })
 }
 
 /// `{instance_id}/app-list`
-pub(super) fn apps(world: &mut World, id: &str, query: &Query) -> Result<Value, Refusal> {
+pub(super) fn apps(world: &mut World, id: &str, query: &Query) -> Result<Told, Refusal> {
     let (page, rows) = form::page(query, MOST_APPS)?;
     let system = match query.get("app_type").map(String::as_str) {
         None => None,
@@ -147,7 +149,7 @@ pub(super) fn apps(world: &mut World, id: &str, query: &Query) -> Result<Value, 
             icon_url: "",
         })
         .collect();
-    value(&Page {
+    told(&Page {
         result,
         page_no: page,
         page_size: rows,

@@ -5,9 +5,9 @@
 
 use super::desk::{self, Task};
 use super::form::{self, Command, Install, Phones};
-use super::read::value;
-use super::wire::{CmdJob, JobRow, ResultRow, Started};
-use super::{Refusal, refuse};
+use super::read::told;
+use super::wire::{CmdJob, JobRow, Jobs, ResultRow, Results, Started};
+use super::{Refusal, Told, refuse};
 use crate::sim::job::{Fate, Job, State, Work};
 use crate::sim::phone::App;
 use crate::sim::shell::Script;
@@ -15,7 +15,6 @@ use crate::sim::surface;
 use crate::sim::witness::{End, Fact};
 use crate::sim::world::World;
 use crate::time::delay::hash;
-use serde_json::{Value, json};
 use smol_str::{SmolStr, format_smolstr};
 use std::sync::Arc;
 
@@ -25,7 +24,7 @@ const OUTPUT: usize = 1024;
 const MOST_AT_ONCE: usize = 32;
 
 /// Starts work on phones. A phone that is busy gets a job that fails.
-fn start(world: &mut World, phones: &[u32], work: Work, installs: bool) -> Result<Value, Refusal> {
+fn start(world: &mut World, phones: &[u32], work: Work, installs: bool) -> Result<Told, Refusal> {
     let work = Arc::new(work);
     let mut rows = world.submit(phones, &work);
     for row in &mut rows {
@@ -48,7 +47,7 @@ fn start(world: &mut World, phones: &[u32], work: Work, installs: bool) -> Resul
         instance_id: &world.at(row.phone).id,
         job_id: job_id(row.job, seed),
     });
-    value(&Started {
+    told(&Started {
         task_id: &id,
         cmd_jobs: cmd_jobs.collect(),
     })
@@ -97,7 +96,7 @@ fn fails(world: &mut World, index: u32, work: &Arc<Work>) -> u64 {
 }
 
 /// `async-command`
-pub(super) fn command(world: &mut World, body: &[u8]) -> Result<Value, Refusal> {
+pub(super) fn command(world: &mut World, body: &[u8]) -> Result<Told, Refusal> {
     let form: Command = form::parse(body)?;
     form.check()?;
     let phones = form::phones(world, &form.instance_ids)?;
@@ -106,7 +105,7 @@ pub(super) fn command(world: &mut World, body: &[u8]) -> Result<Value, Refusal> 
 }
 
 /// `sync-command`
-pub(super) fn sync_command(world: &mut World, body: &[u8]) -> Result<Value, Refusal> {
+pub(super) fn sync_command(world: &mut World, body: &[u8]) -> Result<Told, Refusal> {
     let form: Command = form::parse(body)?;
     form.check()?;
     if form.instance_ids.len() > MOST_AT_ONCE {
@@ -134,11 +133,11 @@ pub(super) fn sync_command(world: &mut World, body: &[u8]) -> Result<Value, Refu
             execute_msg: ran.as_ref().map(|ran| cut(&ran.all)).unwrap_or_default(),
         })
         .collect();
-    Ok(json!({ "cmd_results": cmd_results }))
+    told(&Results { cmd_results })
 }
 
 /// `app/install`
-pub(super) fn install(world: &mut World, body: &[u8]) -> Result<Value, Refusal> {
+pub(super) fn install(world: &mut World, body: &[u8]) -> Result<Told, Refusal> {
     let form: Install = form::parse(body)?;
     form.check()?;
     let phones = form::phones(world, &form.instance_id_list)?;
@@ -162,7 +161,7 @@ fn app_at(world: &World, url: &str, package: &SmolStr) -> Arc<App> {
 }
 
 /// `reboot`: no task can be asked about.
-pub(super) fn reboot(world: &mut World, body: &[u8]) -> Result<Value, Refusal> {
+pub(super) fn reboot(world: &mut World, body: &[u8]) -> Result<Told, Refusal> {
     let Phones { instance_ids } = form::parse(body)?;
     let phones = form::phones(world, &instance_ids)?;
     for index in &phones {
@@ -171,11 +170,11 @@ pub(super) fn reboot(world: &mut World, body: &[u8]) -> Result<Value, Refusal> {
         }
     }
     world.submit(&phones, &Arc::new(Work::Restart));
-    Ok(Value::Null)
+    Ok(Told::default())
 }
 
 /// `tasks/{task_id}`
-pub(super) fn detail(world: &mut World, id: &str) -> Result<Value, Refusal> {
+pub(super) fn detail(world: &mut World, id: &str) -> Result<Told, Refusal> {
     let found = desk::at(world, |desk| {
         let task = desk.task(id)?;
         Some((task.jobs.clone(), task.installs))
@@ -187,7 +186,7 @@ pub(super) fn detail(world: &mut World, id: &str) -> Result<Value, Refusal> {
         .iter()
         .filter_map(|id| Some(row(world, *id, world.job(*id)?, installs)))
         .collect();
-    Ok(json!({ "jobs": jobs }))
+    told(&Jobs { jobs })
 }
 
 fn row(world: &World, id: u64, job: &Job, installs: bool) -> JobRow {

@@ -3,9 +3,13 @@
 //! Invariants: every field may be missing; names are the vendor's. Not here: requests.
 
 use crate::provider::drift::{self, Scalar};
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, DeserializeSeed, Error, IntoDeserializer, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use smol_str::SmolStr;
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
 
 /// What every answer is wrapped in. Success is code `0`. `batch-query` has code and words inside of its data.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -30,6 +34,108 @@ pub struct Inner {
     /// Their words.
     #[serde(default, deserialize_with = "drift::text")]
     pub error_msg: Option<SmolStr>,
+}
+
+/// A payload with what may stand inside of it beside its own fields.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Inside<T> {
+    /// Code and words.
+    pub inner: Inner,
+    /// The rest.
+    pub payload: T,
+}
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Inside<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(InsideVisitor(PhantomData))
+    }
+}
+
+struct InsideVisitor<T>(PhantomData<T>);
+
+impl<'de, T: DeserializeOwned> Visitor<'de> for InsideVisitor<T> {
+    type Value = Inside<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        let (mut code, mut words) = (None, None);
+        let sieve = Sieve {
+            map,
+            code: &mut code,
+            words: &mut words,
+        };
+        let payload = T::deserialize(MapAccessDeserializer::new(sieve))?;
+        let inner = Inner {
+            error_code: code.flatten(),
+            error_msg: words.flatten().map(|words| words.0),
+        };
+        Ok(Inside { inner, payload })
+    }
+}
+
+/// Hands an object on without its code and words, which it keeps.
+struct Sieve<'s, A> {
+    map: A,
+    code: &'s mut Option<Option<Scalar>>,
+    words: &'s mut Option<Option<Scalar>>,
+}
+
+impl<'de, A: MapAccess<'de>> MapAccess<'de> for Sieve<'_, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'de>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, A::Error> {
+        while let Some(Key(key)) = self.map.next_key()? {
+            let kept = match &*key {
+                "error_code" => &mut *self.code,
+                "error_msg" => &mut *self.words,
+                _ => return seed.deserialize(key.into_deserializer()).map(Some),
+            };
+            let told = self.map.next_value::<Told>()?.0;
+            if kept.replace(told).is_some() {
+                return Err(A::Error::custom("code or words twice"));
+            }
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.map.next_value_seed(seed)
+    }
+}
+
+/// Any value, as [`drift::scalar`] takes it.
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Told(#[serde(deserialize_with = "drift::scalar")] Option<Scalar>);
+
+/// A name in an object, where it stands if that is possible.
+struct Key<'de>(Cow<'de, str>);
+
+impl<'de> Deserialize<'de> for Key<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(KeyVisitor)
+    }
+}
+
+struct KeyVisitor;
+
+impl<'de> Visitor<'de> for KeyVisitor {
+    type Value = Key<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a name")
+    }
+    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
+        Ok(Key(Cow::Borrowed(name)))
+    }
+    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
+        Ok(Key(Cow::Owned(name.to_owned())))
+    }
 }
 
 /// A page of `batch-query` or `app-list`.
