@@ -25,6 +25,7 @@ pub mod desired;
 pub mod fleet;
 pub mod id;
 pub mod observed;
+mod open;
 pub mod operation;
 pub mod past;
 pub mod record;

@@ -110,7 +110,11 @@ mod tests {
         let write = (Attribute::Property("ro.product.model".into()), wish.clone());
         let wrote = |costs: Costs, event: PhaseEvent| {
             let mut past = Past::default();
-            past.take(&intent(std::slice::from_ref(&write), costs), &event, Timestamp(7));
+            past.take(
+                &intent(std::slice::from_ref(&write), costs),
+                &event,
+                Timestamp(7),
+            );
             past.wrote(&write.0, wish.digest())
         };
         for event in [PhaseEvent::Succeeded, PhaseEvent::Failed] {

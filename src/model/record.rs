@@ -150,8 +150,8 @@ pub struct History {
     pub converged: BTreeMap<Attribute, WishDigest>,
     /// Counts of trouble.
     pub trouble: Trouble,
-    /// Operations that are not closed on this phone.
-    pub open: BTreeSet<OperationId>,
+    /// Operations that are not closed on this phone, with its position in each.
+    pub open: BTreeMap<OperationId, usize>,
     /// What must still be known of those that are over.
     pub past: Past,
     /// Codes that it had, the newest first.
@@ -316,10 +316,11 @@ impl Ledger {
     fn stand(&mut self, state: OperationState) {
         let operation = state.intent.operation;
         self.last_operation = self.last_operation.max(operation.0);
-        for (phone, phase) in state.intent.phones.iter().zip(&state.phases) {
+        let standing = state.intent.phones.iter().zip(&state.phases);
+        for (position, (phone, phase)) in standing.enumerate() {
             if !phase.is_closed() {
                 self.change(&state.intent.identity, phone, |history| {
-                    history.open.insert(operation);
+                    history.open.insert(operation, position);
                 });
             }
         }
@@ -370,11 +371,9 @@ impl Ledger {
         phone: &PhoneId,
         edit: impl FnOnce(&mut History),
     ) {
-        if !self.phones.contains_key(identity) {
-            self.phones.insert(identity.clone(), FxHashMap::default());
-        }
-        let Some(phones) = self.phones.get_mut(identity) else {
-            return;
+        let phones = match self.phones.get_mut(identity) {
+            Some(phones) => phones,
+            None => self.phones.entry(identity.clone()).or_default(),
         };
         match phones.get_mut(phone) {
             Some(history) => {

@@ -105,7 +105,7 @@ impl Ledger {
         from == to
             || self
                 .history(identity, from)
-                .is_none_or(|history| history.open.iter().all(rests))
+                .is_none_or(|history| history.open.keys().all(rests))
                 && self.history(identity, to).is_none_or(History::is_untouched)
     }
 
@@ -134,7 +134,8 @@ impl Ledger {
         former.append(&mut known.former);
         let renamed = self.renamed.entry(identity.clone()).or_default();
         renamed.extend(former.iter().map(|old| (old.phone.clone(), to.clone())));
-        for operation in &known.open {
+        // Each phone keeps its position.
+        for operation in known.open.keys() {
             let Some(state) = self.operations.get_mut(operation) else {
                 continue;
             };

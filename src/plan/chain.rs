@@ -3,11 +3,11 @@
 //! Invariants: stages come in their order, and in the same order on every phone; one step is one call with at most as many attributes as it takes;
 //! an app or an image is a step of its own. Not here: whether a change may go (`gate`).
 
-use super::diff::Found;
+use super::diff::{Found, Known};
 use super::phone::{Change, Payload, PhoneInput, PhoneStep};
 use super::version::{version_fits, version_of};
 use crate::model::attribute::Attribute;
-use crate::model::capability::{CallName, Capability, Costs, Refuses, Stage};
+use crate::model::capability::{CallName, Costs, Stage};
 use crate::model::condition::Cause;
 use crate::model::fleet::AppSource;
 use crate::model::id::{AppName, Package};
@@ -26,7 +26,7 @@ pub(super) struct Route {
 pub(super) fn route(
     input: &PhoneInput<'_>,
     change: &Change,
-    row: Option<&Capability>,
+    known: Known<'_>,
 ) -> Result<Route, String> {
     let source = match (&change.attribute, &change.to) {
         (Attribute::App(package), Wish::Set(Value::App(AppWish::Present { app, version }))) => {
@@ -38,7 +38,8 @@ pub(super) fn route(
         Wish::Set(Value::Image(image)) => Some(image_id(input, &image.target)?),
         Wish::Set(_) | Wish::Reset => None,
     };
-    let (call, offered) = row
+    let (call, offered) = known
+        .row
         .and_then(|row| row.route(&change.to, source))
         .map(|plain| (plain, None))
         .map(|way| known_way(input, change, way))
@@ -52,9 +53,8 @@ pub(super) fn route(
                 input.capabilities.provider, change.attribute
             )
         })?;
-    let Refuses(refuses) = input.capabilities.refuses;
     let source = source.or(offered);
-    if let Some(reason) = refuses(&change.attribute, &change.to, source) {
+    if let Some(reason) = known.refused(input.capabilities, change, source) {
         return Err(reason);
     }
     let app = match (&change.attribute, source) {
@@ -196,7 +196,7 @@ struct Draft {
 /// The chain of the changes that have a route, which are sorted by stage and attribute.
 pub(super) fn build(
     input: &PhoneInput<'_>,
-    found: &[Found],
+    found: &[Found<'_>],
     routes: Vec<Option<Route>>,
 ) -> Vec<PhoneStep> {
     let mut drafts: Vec<Draft> = Vec::new();

@@ -9,13 +9,17 @@ use super::phone::{Change, PhoneInput, Waiting, digest};
 use super::reader::{IN_PROGRESS, Reader, Subject, Verdict};
 use super::version::installed_as;
 use crate::model::attribute::Attribute;
-use crate::model::capability::{Capabilities, Capability, Cost, Costs, Pattern, ReadMethod, Stage};
+use crate::model::capability::{
+    Capabilities, Capability, Cost, Costs, Pattern, ReadMethod, Refuses, Stage,
+};
 use crate::model::condition::{Cause, Reason};
 use crate::model::desired::{AppPolicy, Desired, Fingerprints, Wanted};
+use crate::model::fleet::AppSource;
 use crate::model::id::{Fingerprint, Package, WishDigest};
 use crate::model::observed::{AppState, PHONE_READS, ReadKind};
 use crate::model::value::{AppWish, Value, Wish};
 use std::cmp::Ordering;
+use std::sync::OnceLock;
 
 /// What follows from a desired state alone, made ready once for all phones that share it: capability rows, digests, fingerprints.
 #[derive(Clone, Debug)]
@@ -30,6 +34,23 @@ pub(super) struct Facts {
     pub(super) row: Option<&'static Capability>,
     pub(super) digest: WishDigest,
     pub(super) print: Print,
+    /// Why the provider refuses this very value, as soon as that was asked. (Not of apps: where they come from counts there.)
+    refused: OnceLock<Option<String>>,
+}
+
+impl Facts {
+    /// Why the provider refuses this wish, which is about no app.
+    fn refused(
+        &self,
+        capabilities: &Capabilities,
+        attribute: &Attribute,
+        wish: &Wish,
+    ) -> Option<String> {
+        let Refuses(refuses) = capabilities.refuses;
+        self.refused
+            .get_or_init(|| refuses(attribute, wish, None))
+            .clone()
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -63,6 +84,7 @@ impl Prepared {
                 row,
                 digest: digest(&wanted.wish),
                 print,
+                refused: OnceLock::new(),
             }
         });
         Self {
@@ -123,17 +145,53 @@ impl Reads {
 }
 
 /// A difference, and why it waits if comparing already tells.
-pub(super) struct Found {
+pub(super) struct Found<'a> {
     pub(super) change: Change,
     /// The row about its attribute.
     pub(super) row: Option<&'static Capability>,
+    /// What is known of the wish; `None`: nobody said it, a policy wants it.
+    facts: Option<&'a Facts>,
     pub(super) held: Option<Waiting>,
+}
+
+/// What carrying a change out needs to know of it.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// The row about its attribute.
+    pub(super) row: Option<&'static Capability>,
+    facts: Option<&'a Facts>,
+}
+
+impl<'a> Found<'a> {
+    pub(super) fn known(&self) -> Known<'a> {
+        Known {
+            row: self.row,
+            facts: self.facts,
+        }
+    }
+}
+
+impl Known<'_> {
+    /// Why the provider refuses this value; for an app from this source.
+    pub(super) fn refused(
+        &self,
+        capabilities: &Capabilities,
+        change: &Change,
+        source: Option<&AppSource>,
+    ) -> Option<String> {
+        let (attribute, wish) = (&change.attribute, &change.to);
+        let of_app = matches!(attribute, Attribute::App(_) | Attribute::Running(_));
+        match (self.facts, source) {
+            (Some(facts), None) if !of_app => facts.refused(capabilities, attribute, wish),
+            (Some(_) | None, _) => (capabilities.refuses.0)(attribute, wish, source),
+        }
+    }
 }
 
 /// What comparing tells.
 #[derive(Default)]
-pub(super) struct Compared {
-    pub(super) found: Vec<Found>,
+pub(super) struct Compared<'a> {
+    pub(super) found: Vec<Found<'a>>,
     pub(super) in_sync: Vec<(Attribute, WishDigest)>,
     pub(super) unknown: Vec<Attribute>,
     /// Needed before more can be decided.
@@ -145,11 +203,11 @@ pub(super) struct Compared {
 }
 
 /// Compares everything managed on one phone.
-pub(super) fn compare(
-    prepared: &Prepared,
-    input: &PhoneInput<'_>,
+pub(super) fn compare<'a>(
+    prepared: &'a Prepared,
+    input: &PhoneInput<'a>,
     open: &OpenWork<'_>,
-) -> Compared {
+) -> Compared<'a> {
     let reader = Reader::new(input, open);
     let mut compared = Compared::default();
     compared.in_sync.reserve_exact(
@@ -189,8 +247,8 @@ pub(super) fn compare(
     compared
 }
 
-impl Compared {
-    fn take(&mut self, input: &PhoneInput<'_>, subject: &Subject<'_>, verdict: Verdict) {
+impl<'a> Compared<'a> {
+    fn take(&mut self, input: &PhoneInput<'_>, subject: &Subject<'a>, verdict: Verdict) {
         let (from, held) = match verdict {
             Verdict::Agrees => {
                 self.in_sync
@@ -226,7 +284,7 @@ impl Compared {
         let Subject {
             attribute,
             wanted: Wanted { wish, origin },
-            facts: Facts { row, digest, .. },
+            facts: facts @ Facts { row, digest, .. },
         } = *subject;
         let write_only = row.is_some_and(|row| row.read == ReadMethod::Never);
         let costs = match wish {
@@ -236,6 +294,7 @@ impl Compared {
         };
         self.found.push(Found {
             row: *row,
+            facts: Some(facts),
             held: held.map(|(reason, detail, until)| Waiting {
                 attribute: Some(attribute.clone()),
                 reason,
@@ -289,7 +348,7 @@ fn strays(
     absent: WishDigest,
     input: &PhoneInput<'_>,
     reader: &Reader<'_>,
-    compared: &mut Compared,
+    compared: &mut Compared<'_>,
 ) {
     let rows = input.capabilities.attributes;
     let Some(row) = rows.iter().find(|row| row.pattern == Pattern::App) else {
@@ -325,6 +384,7 @@ fn strays(
         }
         compared.found.push(Found {
             row: input.capabilities.of(&attribute),
+            facts: None,
             held: (app.state == AppState::InProgress).then(|| in_progress(&attribute)),
             change: Change {
                 from: Some(installed_as(app)),

@@ -4,7 +4,7 @@
 //! app that waits); costs beyond a restart never follow from drift. Not here: what differs (`diff`), in which order it goes (`chain`).
 
 use super::chain::{Route, route};
-use super::diff::{DECIDING, Found};
+use super::diff::{DECIDING, Found, Known};
 use super::phone::{Change, PhoneInput, PhonePlan, PhoneStep, Waiting};
 use crate::model::attribute::Attribute;
 use crate::model::capability::{Capability, Cost};
@@ -156,14 +156,16 @@ pub(super) fn absent(input: &PhoneInput<'_>) -> Option<Waiting> {
 pub(super) fn sort_out(
     input: &PhoneInput<'_>,
     open: &OpenWork<'_>,
-    found: &mut [Found],
+    found: &mut [Found<'_>],
     waiting: &mut Vec<Waiting>,
 ) -> Vec<Option<Route>> {
     let mut routes = Vec::with_capacity(found.len());
-    for Found { change, row, held } in found {
+    for found in found {
+        let (held, known) = (found.held.take(), found.known());
+        let change = &found.change;
         let verdict = match starts_waiting_app(change, waiting) {
             Some(first) => Err(first),
-            None => judge(input, open, (change, *row), held.take()),
+            None => judge(input, open, (change, known), held),
         };
         match verdict {
             Ok(route) => routes.push(Some(route)),
@@ -199,7 +201,7 @@ fn starts_waiting_app(change: &Change, waiting: &[Waiting]) -> Option<Waiting> {
 fn judge(
     input: &PhoneInput<'_>,
     open: &OpenWork<'_>,
-    (change, row): (&Change, Option<&Capability>),
+    (change, known): (&Change, Known<'_>),
     held: Option<Waiting>,
 ) -> Result<Route, Waiting> {
     if input.group.mode == Mode::Warn {
@@ -209,8 +211,8 @@ fn judge(
     if let Some(waiting) = open.on(input, change).or(held) {
         return Err(waiting);
     }
-    let route =
-        route(input, change, row).map_err(|detail| because(change, Reason::Unsupported, detail))?;
+    let route = route(input, change, known)
+        .map_err(|detail| because(change, Reason::Unsupported, detail))?;
     match troubled(input, change)
         .or_else(|| forbidden(input, change))
         .or_else(|| in_use(input, change))

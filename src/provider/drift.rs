@@ -130,7 +130,58 @@ pub(in crate::provider) fn text<'de, D: Deserializer<'de>>(
 pub(in crate::provider) fn long_text<'de, D: Deserializer<'de>>(
     d: D,
 ) -> Result<Option<String>, D::Error> {
-    Ok(scalar(d)?.map(|value| value.0.into()))
+    d.deserialize_any(TextVisitor)
+}
+
+/// The text without white space round it, if anything is left.
+pub(in crate::provider) fn trimmed(text: SmolStr) -> Option<SmolStr> {
+    let inner = text.trim();
+    match inner.len() {
+        0 => None,
+        whole if whole == text.len() => Some(text),
+        _ => Some(inner.into()),
+    }
+}
+
+/// What [`ScalarVisitor`] tells, as text of its own.
+struct TextVisitor;
+
+impl<'de> Visitor<'de> for TextVisitor {
+    type Value = Option<String>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Some(text.to_owned()))
+    }
+    fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+        Ok(Some(number.to_string()))
+    }
+    fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+        Ok(Some(number.to_string()))
+    }
+    fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+        Ok(Some(number.to_string()))
+    }
+    fn visit_bool<E>(self, flag: bool) -> Result<Self::Value, E> {
+        Ok(Some(flag.to_string()))
+    }
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_none<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+        ScalarVisitor.visit_map(map).map(|_| None)
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<Self::Value, A::Error> {
+        ScalarVisitor.visit_seq(seq).map(|_| None)
+    }
 }
 
 /// A whole number from number or text; nothing otherwise.
@@ -278,6 +329,12 @@ mod tests {
     }
 
     #[derive(Deserialize)]
+    struct Long {
+        #[serde(default, deserialize_with = "long_text")]
+        n: Option<String>,
+    }
+
+    #[derive(Deserialize)]
     struct Told {
         #[serde(default, deserialize_with = "scalar")]
         n: Option<Scalar>,
@@ -287,6 +344,8 @@ mod tests {
         let body = format!("{{\"n\":{value}}}");
         let number = json::<Row>(body.as_bytes()).unwrap().n;
         let scalar = json::<Told>(body.as_bytes()).unwrap().n;
+        let long = json::<Long>(body.as_bytes()).unwrap().n;
+        assert_eq!(long.as_deref(), scalar.as_ref().map(Scalar::as_str));
         (number, scalar.and_then(|scalar| scalar.number()))
     }
 
@@ -330,6 +389,18 @@ mod tests {
                     prop_assert_eq!(number, scalar);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn text_is_trimmed_or_nothing() {
+        for (text, left) in [
+            ("a b", Some("a b")),
+            (" a\n", Some("a")),
+            (" \t", None),
+            ("", None),
+        ] {
+            assert_eq!(trimmed(text.into()).as_deref(), left);
         }
     }
 

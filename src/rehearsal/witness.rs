@@ -151,14 +151,28 @@ impl Provider for WatchedProvider {
     fn poll<'a>(&'a self, jobs: &'a [JobRef]) -> BoxFuture<'a, Result<Vec<JobReport>, CallError>> {
         Box::pin(async move {
             let result = self.escort(ON_OUR_OWN, self.inner.poll(jobs)).await;
+            // Jobs of one command were started together: they are told together.
+            let mut together: Option<(Timestamp, Vec<PhoneId>)> = None;
             for report in result.as_ref().ok().into_iter().flatten() {
                 if report.state == JobState::Open {
                     continue;
                 }
                 let made = self.network.read_by(&self.account, report);
-                if let (Some(made), JobState::Succeeded(_)) = (made, &report.state) {
-                    self.tell_read(ReadKind::Shell, std::slice::from_ref(&report.phone), made);
+                let (Some(made), JobState::Succeeded(_)) = (made, &report.state) else {
+                    continue;
+                };
+                match &mut together {
+                    Some((at, phones)) if *at == made => phones.push(report.phone.clone()),
+                    Some(_) | None => {
+                        let next = (made, vec![report.phone.clone()]);
+                        if let Some((made, phones)) = together.replace(next) {
+                            self.tell_read(ReadKind::Shell, &phones, made);
+                        }
+                    }
                 }
+            }
+            if let Some((made, phones)) = together {
+                self.tell_read(ReadKind::Shell, &phones, made);
             }
             result
         })

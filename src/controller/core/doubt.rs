@@ -102,13 +102,9 @@ impl Core {
         let phone = self.state(ix);
         let identity = &self.accounts[phone.account.0].setup.identity;
         let history = self.ledger.history(identity, &phone.key.phone);
-        history
-            .into_iter()
-            .flat_map(|history| &history.open)
-            .filter_map(|id| {
-                let state = self.ledger.operations.get(id)?;
-                Some((*id, &state.phases[state.position(&phone.key.phone)?]))
-            })
+        self.ledger
+            .open_on(history)
+            .map(|(state, phase)| (state.intent.operation, phase))
     }
 
     pub(super) fn search_answered(

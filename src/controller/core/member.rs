@@ -54,6 +54,8 @@ pub(super) struct PhoneState {
     /// When it is looked at again by time alone.
     pub(super) timer: Option<Timestamp>,
     pub(super) class: view::Class,
+    /// Nothing that converged on it before is released under this claim (`true`: not even apps that a policy has removed).
+    pub(super) kept: Option<bool>,
 }
 
 /// Whose a phone is.
@@ -148,6 +150,7 @@ impl Core {
             first_old: None,
             timer: None,
             class: view::Class::Unmanaged,
+            kept: None,
         });
         self.claim(ix, now);
         ix
@@ -193,7 +196,9 @@ impl Core {
                 Claim::Broken(group, problem) => Claimed::Not(Reason::Guard, problem, Some(group)),
             }
         };
-        self.state_mut(ix).claim = claim;
+        let state = self.state_mut(ix);
+        state.claim = claim;
+        state.kept = None;
         self.groups_dirty = true;
         self.dirty.insert(ix);
     }
@@ -413,12 +418,9 @@ impl Core {
         let history = self
             .ledger
             .history(&account.setup.identity, &phone.key.phone);
-        let open: Vec<&OperationState> = history
-            .into_iter()
-            .flat_map(|history| &history.open)
-            .filter_map(|id| self.ledger.operations.get(id))
-            .collect();
-        let assumed = assumed(&phone.key, &open);
+        let open = self.ledger.open_on(history);
+        let open: Vec<&OperationState> = open.map(|(state, _)| state).collect();
+        let assumed = assumed(self.ledger.open_on(history));
         let gate = account
             .gate
             .as_ref()
@@ -554,14 +556,11 @@ fn changed(before: &Desired, after: &Desired) -> BTreeSet<Attribute> {
 }
 
 /// What is already written, or being written, and not read back.
-fn assumed(key: &PhoneKey, open: &[&OperationState]) -> BTreeSet<Attribute> {
+fn assumed<'a>(open: impl Iterator<Item = (&'a OperationState, &'a Phase)>) -> BTreeSet<Attribute> {
     let mut assumed = BTreeSet::new();
-    for state in open {
-        let Some(at) = state.position(&key.phone) else {
-            continue;
-        };
+    for (state, phase) in open {
         if matches!(
-            state.phases[at],
+            phase,
             Phase::Intended | Phase::Submitted(_) | Phase::Succeeded(_)
         ) {
             assumed.extend(

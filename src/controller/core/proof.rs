@@ -318,19 +318,24 @@ impl Core {
             .in_sync
             .last()
             .is_some_and(|(attribute, _)| *attribute == policy);
-        let mut named = desired.attributes.iter().peekable();
-        let released = converged.keys().filter(|attribute| {
-            let stray = rid && matches!(attribute, Attribute::App(_));
-            if beside(&mut named, attribute).is_some() {
-                return false;
-            }
-            match unnamed(&desired, attribute) {
-                Standing::Named => false,
-                Standing::Policy => stray && **attribute != policy,
-                Standing::Released => true,
-            }
-        });
-        row.extend(released.map(|attribute| (attribute.clone(), None)));
+        let agreed = row.len();
+        if phone.kept.is_none_or(|strays| rid && !strays) {
+            let mut named = desired.attributes.iter().peekable();
+            let released = converged.keys().filter(|attribute| {
+                let stray = rid && matches!(attribute, Attribute::App(_));
+                if beside(&mut named, attribute).is_some() {
+                    return false;
+                }
+                match unnamed(&desired, attribute) {
+                    Standing::Named => false,
+                    Standing::Policy => stray && **attribute != policy,
+                    Standing::Released => true,
+                }
+            });
+            row.extend(released.map(|attribute| (attribute.clone(), None)));
+        }
+        // What agrees later is named, or the policy itself: it changes nothing in this.
+        let kept = (row.len() == agreed).then_some(rid || phone.kept == Some(true));
         if !row.is_empty() {
             let (identity, id) = (identity.clone(), phone.key.phone.clone());
             self.converged
@@ -338,6 +343,7 @@ impl Core {
                 .or_default()
                 .push((id, row));
         }
+        self.state_mut(ix).kept = kept;
     }
 
     /// Hands the noted wishes out as records.

@@ -188,22 +188,12 @@ impl Core {
     fn unproven(&self, ix: PhoneIx, now: Timestamp) -> Vec<(&Attribute, ReadKind)> {
         let phone = self.state(ix);
         let account = &self.accounts[phone.account.0];
-        let Some(history) = self
+        let history = self
             .ledger
-            .history(&account.setup.identity, &phone.key.phone)
-        else {
-            return Vec::new();
-        };
+            .history(&account.setup.identity, &phone.key.phone);
         let mut unproven = Vec::new();
-        for state in history
-            .open
-            .iter()
-            .filter_map(|id| self.ledger.operations.get(id))
-        {
-            let Some(at) = state.position(&phone.key.phone) else {
-                continue;
-            };
-            let since = match &state.phases[at] {
+        for (state, phase) in self.ledger.open_on(history) {
+            let since = match phase {
                 Phase::Succeeded(at) if phone.plan.next().is_none() => self.proof_due(*at, now),
                 Phase::Unknown(at) => self.doubt_due(*at, now),
                 Phase::Succeeded(_)

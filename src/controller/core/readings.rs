@@ -15,6 +15,7 @@ use crate::model::settings::Settings;
 use crate::model::stamp::Timestamp;
 use crate::plan::phone::Catalogue;
 use crate::provider::{Accepted, CallError, ErrorKind, ReadRequest, RowOutcome, Submission};
+use rustc_hash::FxHashSet;
 use std::time::Duration;
 
 /// How often a phone that told nothing is asked again soon, and waited for.
@@ -417,7 +418,7 @@ impl Core {
         match result {
             Ok(submission) => {
                 self.account_works(call.account, now);
-                let mut silent: Vec<PhoneId> = request.phones.to_vec();
+                let mut told: FxHashSet<PhoneId> = FxHashSet::default();
                 for (phone, outcome) in submission.rows {
                     let job = match outcome {
                         RowOutcome::Job(job) => job,
@@ -427,7 +428,7 @@ impl Core {
                         }
                         RowOutcome::Done | RowOutcome::Refused(_) => continue,
                     };
-                    silent.retain(|other| *other != phone);
+                    told.insert(phone.clone());
                     let open = OpenJob {
                         phone: phone.clone(),
                         call: "read".into(),
@@ -441,6 +442,8 @@ impl Core {
                     };
                     self.accounts[call.account.0].follow((job, phone), open);
                 }
+                let silent = request.phones.iter().filter(|phone| !told.contains(*phone));
+                let silent: Vec<PhoneId> = silent.cloned().collect();
                 self.untold(call.account, &silent, Silence::Phone, now);
             }
             Err(error) => {

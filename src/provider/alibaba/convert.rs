@@ -11,14 +11,14 @@ use crate::model::observed::{
     RunState,
 };
 use crate::model::value::Bandwidth;
+use crate::provider::drift;
 use crate::provider::shell;
 use rustc_hash::FxHashSet;
 use smol_str::{SmolStr, format_smolstr};
 
 /// Text with something in it.
 pub(super) fn some(text: Option<&SmolStr>) -> Option<SmolStr> {
-    text.map(|text| SmolStr::from(text.trim()))
-        .filter(|text| !text.is_empty())
+    drift::trimmed(text?.clone())
 }
 
 fn observation(kind: ReadKind, rows: Vec<PhoneReading>) -> Observation {

@@ -15,12 +15,12 @@ use crate::model::observed::{
 };
 use crate::model::rename::Rename;
 pub(super) use crate::provider::asked::AskedFor;
+use crate::provider::drift;
 use smol_str::{SmolStr, ToSmolStr};
 
 /// Text with something in it.
 pub(super) fn some(text: Option<SmolStr>) -> Option<SmolStr> {
-    text.map(|text| SmolStr::from(text.trim()))
-        .filter(|text| !text.is_empty())
+    drift::trimmed(text?)
 }
 
 /// An id that names something: not empty, not zero.

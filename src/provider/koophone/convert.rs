@@ -8,6 +8,7 @@ use crate::model::id::{Package, PhoneId};
 use crate::model::observed::{
     AppState, Cursor, InstalledApp, Listed, Observation, PhoneReading, ReadKind, RunState,
 };
+use crate::provider::drift;
 use smol_str::{SmolStr, ToSmolStr};
 
 /// Which of the vendor's two tables `running_status` follows. The pages about it contradict each other.
@@ -22,8 +23,7 @@ pub(super) enum StatusTable {
 
 /// Text with something in it.
 pub(super) fn some(text: Option<SmolStr>) -> Option<SmolStr> {
-    text.map(|text| SmolStr::from(text.trim()))
-        .filter(|text| !text.is_empty())
+    drift::trimmed(text?)
 }
 
 fn observation(kind: ReadKind, rows: Vec<PhoneReading>) -> Observation {

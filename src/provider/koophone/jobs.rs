@@ -18,7 +18,7 @@ const WORDS: usize = 280;
 
 /// `task/job`.
 fn job_id(task: &str, job: &str) -> JobId {
-    JobId::new(format!("{task}/{job}"))
+    JobId::new([task, "/", job].concat())
 }
 
 /// Task and job of an id that [`job_id`] made.

@@ -63,7 +63,7 @@ fn two_at_once(intent: &Intent, view: &View, find: &mut dyn FnMut(String)) {
         let Some(history) = view.durable.history(&intent.identity, phone) else {
             continue;
         };
-        let others = history.open.iter().filter(|id| **id != intent.operation);
+        let others = history.open.keys().filter(|id| **id != intent.operation);
         for state in others.filter_map(|id| view.durable.operations.get(id)) {
             let holds = state
                 .position(phone)

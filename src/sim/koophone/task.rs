@@ -23,6 +23,8 @@ const OUTPUT: usize = 1024;
 /// Most phones of a command that is waited for.
 const MOST_AT_ONCE: usize = 32;
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 /// Starts work on phones. A phone that is busy gets a job that fails.
 fn start(world: &mut World, phones: &[u32], work: Work, installs: bool) -> Result<Told, Refusal> {
     let work = Arc::new(work);
@@ -70,7 +72,12 @@ pub(super) fn job_named(world: &World, id: &str, index: u32) -> Option<u64> {
 }
 
 fn job_id(job: u64, seed: u64) -> String {
-    format!("{:016x}{job:016x}", hash("job", job, seed))
+    let mut id = String::with_capacity(32);
+    for part in [hash("job", job, seed), job] {
+        let digits = (0..16).rev().map(|place| (part >> (4 * place)) & 15);
+        id.extend(digits.map(|digit| char::from(DIGITS[usize::try_from(digit).unwrap_or(0)])));
+    }
+    id
 }
 
 /// A job that has failed before it began.
@@ -219,4 +226,17 @@ pub(super) fn cut(text: &str) -> String {
         end -= 1;
     }
     text[..end].to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_jobs_are_two_numbers_in_hex() {
+        for job in [0, 1, 0x1234_abcd, u64::MAX] {
+            let id = format!("{:016x}{job:016x}", hash("job", job, 7));
+            assert_eq!(job_id(job, 7), id);
+        }
+    }
 }
