@@ -7,6 +7,7 @@ use phonefleet::daemon::Ending;
 use phonefleet::manifest::report::render;
 use phonefleet::manifest::{Bundle, SourceFile, load};
 use phonefleet::model::fleet::ProviderKind;
+use phonefleet::model::observed::ReadKind;
 use phonefleet::model::stamp::Timestamp;
 use phonefleet::provider::registry::capabilities;
 use phonefleet::sim::faults::Faults;
@@ -104,6 +105,28 @@ async fn converges(rig: &Rig, what: &str) -> Report {
     let plan = again.preview(quiet()).await.unwrap();
     assert!(plan.is_empty(), "{what}: a second plan is empty: {plan:?}");
     report
+}
+
+/// A command that hangs says nothing of its phone: a preview asks again until it is told.
+#[test]
+fn a_preview_reads_every_phone_although_commands_hang() {
+    virtual_time(async {
+        for seed in [1, 2] {
+            let rig = rig(30, seed, "", false);
+            converges(&rig, "no faults").await;
+            rig.sim
+                .change(|world| world.set_faults(Faults::parse("hang=0.05").unwrap()));
+            for round in 0..2 {
+                let mut session = rig.session(true).await;
+                let plan = session.preview(quiet()).await.unwrap();
+                let what = format!("seed {seed}, preview {round}");
+                let hung = rig.sim.report().faults;
+                let unread = plan.header.unread.get(&ReadKind::Shell);
+                assert_eq!(unread, None, "{what}: {hung:?}");
+                assert!(plan.is_empty(), "{what}: {plan:?}");
+            }
+        }
+    });
 }
 
 #[test]

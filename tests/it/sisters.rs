@@ -1,6 +1,6 @@
 //! The sister deployments, VMOS Cloud and VSPhone: from manifests to a converged fleet, over their simulated surfaces in virtual time.
 
-use crate::rig::{Rig, quiet, virtual_time};
+use crate::rig::{Rig, open, quiet, virtual_time};
 use phonefleet::daemon::{Ending, Session};
 use phonefleet::model::id::PhoneKey;
 use phonefleet::plan::preview::Plan;
@@ -365,7 +365,7 @@ fn a_phone_that_is_named_by_its_old_code_stays_managed() {
             let phone = rig.sim.phone("VPRENAMED2").unwrap();
             assert_eq!(phone.timezone, "Europe/Berlin", "{provider}");
             // Both keys name it, and what is remembered was remembered of it.
-            let session = rig.session(false).await;
+            let session = open(&rig.options(true), false).await;
             let key = |code: &str| PhoneKey {
                 account: "lab".into(),
                 phone: code.into(),

@@ -43,6 +43,8 @@ pub(super) struct PhoneState {
     pub(super) silences: u8,
     /// Commands in a row that were to read it and got no answer as a whole.
     pub(super) lost_asks: u8,
+    /// A command that was to read it never ended: it may keep others from running until then.
+    pub(super) hung_until: Timestamp,
     /// Nothing starts on the phone before this moment, for this reason (a refusal that was nobody's failure).
     pub(super) hold: Option<(Timestamp, Reason)>,
     /// The first complete listing that did not show it.
@@ -144,6 +146,7 @@ impl Core {
             read_after: Default::default(),
             silences: 0,
             lost_asks: 0,
+            hung_until: Timestamp::default(),
             hold: None,
             missed: None,
             not_running_at: Timestamp::default(),

@@ -23,11 +23,16 @@ const ASKED_AGAIN: u8 = 2;
 /// How often a phone is asked again soon whose command got no answer at all: that says nothing about the phone.
 const LOST_AGAIN: u8 = 6;
 
+/// How often a phone is asked again soon whose command never ended.
+const HUNG_AGAIN: u8 = 3;
+
 /// Why a phone told nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Silence {
     /// Its row is missing, or its command failed.
     Phone,
+    /// Its command never ended. While it may be there, others fail, which says nothing of the phone.
+    Hung,
     /// The call as a whole was lost.
     Call,
     /// The call as a whole got no answer in time: it may still be on its way.
@@ -294,17 +299,24 @@ impl Core {
         for phone in phones {
             if let (Some(ix), Some(slot)) = (self.phone_at(account, phone), kind.slot()) {
                 let phone = self.state_mut(ix);
+                let occupied = silence == Silence::Phone && now < phone.hung_until;
                 let (count, most) = match silence {
                     Silence::Phone => (&mut phone.silences, ASKED_AGAIN),
+                    Silence::Hung => (&mut phone.lost_asks, HUNG_AGAIN),
                     Silence::Call | Silence::Late => (&mut phone.lost_asks, LOST_AGAIN),
                 };
-                *count = count.saturating_add(1);
-                let soon = *count <= most;
+                *count = count.saturating_add(u8::from(!occupied));
+                let soon = occupied || *count <= most;
                 let wait = match (soon, silence) {
-                    (true, Silence::Phone | Silence::Call) => wait.min(lag / 3 * u32::from(*count)),
+                    _ if occupied => wait.min(lag),
+                    (true, Silence::Phone | Silence::Hung | Silence::Call) => {
+                        wait.min(lag / 3 * u32::from(*count))
+                    }
                     // A second command beside a late one would be two jobs of ours on one phone.
                     (true, Silence::Late)
-                    | (false, Silence::Phone | Silence::Call | Silence::Late) => wait,
+                    | (false, Silence::Phone | Silence::Hung | Silence::Call | Silence::Late) => {
+                        wait
+                    }
                 };
                 phone.read_after[slot] = now.after(wait);
                 let again = &mut self.accounts[account.0].again;
@@ -473,7 +485,7 @@ impl Core {
     /// A command that reads may run on these phones, and its job is not known: nothing is started there until it must be over.
     fn untold(&mut self, account: AccountIx, phones: &[PhoneId], silence: Silence, now: Timestamp) {
         let wait = match silence {
-            Silence::Phone | Silence::Call => self.settings.read_lag,
+            Silence::Phone | Silence::Hung | Silence::Call => self.settings.read_lag,
             Silence::Late => self.settings.read_lag.max(self.settings.request_life / 2),
         };
         for phone in phones {
@@ -529,13 +541,22 @@ impl Core {
                 };
                 self.read_named(account, &asked, vec![reading], now);
             }
-            None => self.ask_later(
-                account,
-                std::slice::from_ref(&open.phone),
-                ReadKind::Shell,
-                (self.settings.quarantine_first, Silence::Phone),
-                now,
-            ),
+            None => {
+                let silence = match now >= open.deadline {
+                    true => Silence::Hung,
+                    false => Silence::Phone,
+                };
+                if let (Silence::Hung, Some(ix)) = (silence, self.phone_at(account, &open.phone)) {
+                    self.state_mut(ix).hung_until = sent_at.after(self.settings.patience);
+                }
+                self.ask_later(
+                    account,
+                    std::slice::from_ref(&open.phone),
+                    ReadKind::Shell,
+                    (self.settings.quarantine_first, silence),
+                    now,
+                );
+            }
         }
     }
 }
