@@ -260,3 +260,28 @@ fn what_cannot_be_done_is_refused_before_anything_is_sent() {
         }
     });
 }
+
+/// This vendor tells no total. A page that tells some phones twice, and so leaves others out, makes nobody absent, not even beside a short one.
+#[test]
+fn a_listing_that_tells_a_phone_twice_makes_nobody_absent() {
+    virtual_time(async {
+        let rig = rig(8, 3, "");
+        let mut options = rig.options(true);
+        options.command = "run";
+        let mut session = crate::rig::open(&options, true).await;
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let script = async {
+            tokio::time::sleep(Duration::from_secs(20 * 60)).await;
+            let faults = Faults::parse("doubled-page=1").unwrap();
+            rig.sim.change(|world| world.set_faults(faults));
+            tokio::time::sleep(Duration::from_secs(30 * 60)).await;
+            stop.send_replace(true);
+        };
+        let (ending, ()) = tokio::join!(session.run(stopped), script);
+        assert_eq!(ending.unwrap(), Ending::Interrupted);
+        let progress = session.progress_now();
+        assert_eq!((progress.phones, progress.in_sync), (8, 8), "{progress:?}");
+        let calls = rig.sim.report();
+        assert!(calls.calls_to("DescribeInstances") > 8, "{calls:?}");
+    });
+}

@@ -107,6 +107,8 @@ pub(super) struct ListingRound {
     pub(super) started: Timestamp,
     pub(super) seen: BTreeSet<PhoneIx>,
     pub(super) rows: u64,
+    /// A phone was told twice: something else may be missing for it.
+    pub(super) doubled: bool,
     /// Complete rounds so far; the last one's start.
     pub(super) complete: u64,
     pub(super) last_complete: Option<Timestamp>,

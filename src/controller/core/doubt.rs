@@ -201,6 +201,7 @@ impl Core {
             Duration::from_secs(5),
             Duration::from_secs(15),
             Duration::from_secs(45),
+            Duration::from_secs(75),
             Duration::from_secs(120),
         ];
         let passed = steps.iter().copied().rfind(|step| *step <= age);
@@ -224,15 +225,18 @@ impl Core {
             return;
         };
         let phone = self.state(ix).key.phone.clone();
-        let looked = self.compare(ix, &intent, since);
         let settled_at = self.settles_at(ix, &intent, since, now);
-        // By then the request has arrived, and a job that costs nothing is over; others may run for long.
+        // By then the request has arrived, and a job that costs nothing is over; others may run for long. A value that showed before may be a copy's.
         let over_at = if intent.costs.is_live() {
-            since.max(self.started).after(self.settings.request_life)
+            let account = &self.accounts[self.state(ix).account.0];
+            let arrived = since.max(self.started).after(self.settings.request_life);
+            arrived
+                .after(account.expected(&intent.call))
+                .min(settled_at)
         } else {
             settled_at
         };
-        if looked.proven() && now >= over_at {
+        if now >= over_at && self.compare(ix, &intent, over_at).proven() {
             self.moved(operation, vec![(phone, PhaseEvent::Verified)], now);
             self.verified(ix, &intent, now);
             return;
@@ -255,7 +259,7 @@ impl Core {
     }
 
     fn next_look(&self, since: Timestamp, settled_at: Timestamp, now: Timestamp) -> Timestamp {
-        let steps = [5_u64, 15, 45, 120].map(|secs| since.after(Duration::from_secs(secs)));
+        let steps = [5_u64, 15, 45, 75, 120].map(|secs| since.after(Duration::from_secs(secs)));
         steps
             .into_iter()
             .chain([settled_at, now.after(Duration::from_secs(60))])

@@ -346,6 +346,7 @@ impl Core {
             listing.page = PageState::Due(None);
             listing.started = now;
             listing.rows = 0;
+            listing.doubled = false;
             listing.seen.clear();
             listing.next_at = Timestamp(i64::MAX);
         }

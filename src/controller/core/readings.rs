@@ -139,6 +139,8 @@ impl Core {
             let round = &mut self.accounts[ix.0].listing;
             if round.seen.insert(phone) {
                 round.rows += 1;
+            } else {
+                round.doubled = true;
             }
             let first = self.state(phone).sight.listed.is_none();
             self.take(phone, ReadKind::Listing, reading, sent_at, now);
@@ -171,9 +173,13 @@ impl Core {
         }
         let (started, seen) = (round.started, std::mem::take(&mut round.seen));
         let whole = total.is_none_or(|total| total == round.rows);
+        // Not every vendor tells a total, and a listing that tells a phone twice may lack another one.
+        let proves = whole && !round.doubled;
         round.complete += 1;
         if whole {
             round.last_complete = Some(started);
+        }
+        if proves {
             let missed = self.note_missing(ix, &seen, started, now);
             self.look_for_renames(ix, &missed, now);
         } else {

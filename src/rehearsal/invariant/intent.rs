@@ -78,17 +78,10 @@ fn prepared(request: &Request, number: u64, view: &View) -> Option<Timestamp> {
     if !account.capabilities.leaves_late && call.is_none_or(|call| call.requests < 2) {
         return None;
     }
-    let last = view.requests.range(..number).rev().take(50);
-    let of_account = last
-        .map(|(_, other)| other)
-        .filter(|other| other.account == request.account);
-    // A call that the order waits for may take longer than fifty others.
-    let own = view.sent.get(&intent.operation).into_iter().flatten();
-    let own = own
-        .filter(|sent| **sent < number)
-        .filter_map(|sent| view.requests.get(sent));
-    of_account
-        .chain(own)
+    // Of one that takes as long as a request may: its own, or another order's that stores the same.
+    let last = view.requests.range(..number).rev().take(1_000);
+    last.map(|(_, other)| other)
+        .filter(|other| other.account == request.account)
         .filter_map(|other| other.answered)
         .max()
 }
