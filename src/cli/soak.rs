@@ -107,10 +107,10 @@ pub fn run(args: &Args, global: &Global, output: &Output) -> Result<Exit, CliErr
         seeds: args.seeds,
         threads: threads(args.threads),
     };
-    let told = |over: u64, outcome: &Outcome| {
+    let told = |over: u64, seed: u64, outcome: &Outcome| {
         if !outcome.violations.is_empty() {
             output.say(&format!(
-                "{} {} after {} of {} runs",
+                "{} seed {seed}: {} after {} of {} runs",
                 mark(Mark::Bad),
                 counted(violations(outcome), "violation"),
                 count(over),
@@ -119,6 +119,7 @@ pub fn run(args: &Args, global: &Global, output: &Output) -> Result<Exit, CliErr
             for violation in outcome.violations.iter().take(TOLD_AT_ONCE) {
                 output.say(&format!("  {violation}"));
             }
+            output.say(&format!("  again: {}", again(seed, args)));
         } else if over.is_multiple_of((args.seeds / 20).max(1)) {
             output.say(&format!("{} of {} runs", count(over), count(args.seeds)));
         }

@@ -138,11 +138,11 @@ impl Report {
     }
 }
 
-/// Runs every seed; `told` hears of each when it is over, with how many are.
+/// Runs every seed; `told` hears of each when it is over: how many are, its seed and what came of it.
 ///
 /// # Guarantees
 /// The report's violations are in the order of seeds, whatever the number of threads.
-pub fn soak(plan: &Plan, told: &(dyn Fn(u64, &Outcome) + Sync)) -> Report {
+pub fn soak(plan: &Plan, told: &(dyn Fn(u64, u64, &Outcome) + Sync)) -> Report {
     let next = AtomicU64::new(0);
     let over = AtomicU64::new(0);
     let report = Mutex::new(Report::default());
@@ -159,7 +159,8 @@ pub fn soak(plan: &Plan, told: &(dyn Fn(u64, &Outcome) + Sync)) -> Report {
                         true => run_listening(&scenario),
                         false => run(&scenario),
                     };
-                    told(over.fetch_add(1, Ordering::Relaxed) + 1, &outcome);
+                    let done = over.fetch_add(1, Ordering::Relaxed) + 1;
+                    told(done, scenario.seed, &outcome);
                     super::network::lock(&report).add(&scenario, outcome);
                     if plan.paired > 0 && scenario.seed.is_multiple_of(plan.paired) {
                         let pair = apart(&scenario);

@@ -209,8 +209,8 @@ fn adopted(
         .jobs_on(key)
         .filter(|(_, job)| job.operation == Some(operation))
         .peekable();
-    if jobs.peek().is_none() && view.names(key, job.as_str(), 0) {
-        // It ended before any job began, and the vendor has a name for that.
+    if ours(operation, key, view).next().is_none() && view.names(key, job.as_str(), 0) {
+        // It ended before any job of it began (a copy of it may have come first), and the vendor has a name for that.
     } else if jobs.peek().is_none() {
         find(format!(
             "{key}: {operation} follows job {job}, but has none there"
