@@ -131,6 +131,7 @@ static TABLE: Capabilities = Capabilities {
     options: &["signedHost"],
     refuses: Refuses::NOTHING,
     blind: false,
+    names_orders: false,
     leaves_late: false,
     tidies: false,
     renames: false,

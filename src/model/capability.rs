@@ -386,6 +386,8 @@ pub struct Capabilities {
     pub refuses: Refuses,
     /// Nothing that is read tells whether a phone is connected: a job that the vendor calls open for long may wait for its phone.
     pub blind: bool,
+    /// What the vendor's list shows of a job tells whose order it is. Elsewhere only phone, kind and time do, which a late copy of another order shares.
+    pub names_orders: bool,
     /// Calls may leave later than they are handed out: they wait for a token, or for what is stored at the vendor before they can be made.
     pub leaves_late: bool,
     /// The adapter leaves things at the vendor that are to be cleared away when nothing else is to be done.

@@ -9,6 +9,7 @@ use super::operation::{Intent, PhaseEvent};
 use super::stamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// So many of the last jobs of a phone are known by their marks: more than a vendor's list of recent tasks gives for one phone and call.
 const JOBS_KEPT: usize = 16;
@@ -21,6 +22,8 @@ pub struct Past {
     jobs: Vec<u64>,
     /// The highest number of any job of the phone, at vendors whose jobs have numbers.
     highest: u64,
+    /// When the phone's last order was made, and the one before it.
+    orders: (Timestamp, Timestamp),
     /// Costly writes that happened last, or failed and may have happened all the same, by attribute: of what, and when that was known.
     costly: BTreeMap<Attribute, (WishDigest, Timestamp)>,
 }
@@ -32,10 +35,21 @@ impl Past {
         self.jobs.contains(&job.mark()) || job.number().is_some_and(|number| number <= self.highest)
     }
 
+    /// Whether no copy of an earlier order could arrive any more when the phone's last order was made, where requests live so long.
+    pub fn was_alone(&self, life: Duration) -> bool {
+        let (last, before) = self.orders;
+        last > before.after(life)
+    }
+
     /// When this costly write was last known to have happened, or to have failed: what failed may have had its effect.
     pub fn wrote(&self, attribute: &Attribute, wish: WishDigest) -> Option<Timestamp> {
         let (digest, at) = self.costly.get(attribute)?;
         (*digest == wish).then_some(*at)
+    }
+
+    /// Takes in that an order was made for the phone.
+    pub(super) fn ordered(&mut self, at: Timestamp) {
+        self.orders = (at, self.orders.0);
     }
 
     /// Takes in what happened to the phone.

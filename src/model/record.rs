@@ -298,6 +298,7 @@ impl Ledger {
                 for (attribute, _) in intent.writes.iter() {
                     history.asserted.remove(attribute);
                 }
+                history.past.ordered(intent.at);
             });
         }
         self.stand(state);

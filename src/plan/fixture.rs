@@ -228,6 +228,7 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
     options: &[],
     refuses: Refuses::NOTHING,
     blind: false,
+    names_orders: false,
     leaves_late: false,
     tidies: false,
     renames: false,

@@ -51,13 +51,16 @@ impl Core {
         }
     }
 
-    /// Searches for the lost submit then, unless the vendor has no list for its call.
+    /// Searches for the lost submit then, unless the vendor has no list for its call, or one in which its jobs cannot be told from others.
     fn search_at(&mut self, account: AccountIx, operation: OperationId, at: Timestamp) {
         let Some(state) = self.ledger.operations.get(&operation) else {
             return;
         };
+        let mut phones = state.intent.phones.iter();
+        let told = phones.any(|phone| self.can_be_told(operation, phone));
+        let call = state.intent.call.clone();
         let account = &mut self.accounts[account.0];
-        if !account.cannot_look.contains(&state.intent.call) {
+        if told && !account.cannot_look.contains(&call) {
             account.searches.insert(operation, at);
         }
     }
@@ -141,7 +144,8 @@ impl Core {
                         .history(identity, &phone)
                         .is_some_and(|history| history.past.knows(&job))
                         || job.number().is_some_and(|number| number <= before);
-                    if unknown.contains(&phone) && !known {
+                    let ours = !known && self.can_be_told(operation, &phone);
+                    if unknown.contains(&phone) && ours {
                         self.follow(
                             call.account,
                             operation,
@@ -160,6 +164,22 @@ impl Core {
                 self.search_again(call.account, operation, now);
             }
         }
+    }
+
+    /// Whether a job of the operation on this phone can be told from others. A list that does not name orders may show a late copy of the order before, unless that
+    /// one can have no copies any more; what is costly has a kind that only few orders are of.
+    fn can_be_told(&self, operation: OperationId, phone: &PhoneId) -> bool {
+        let Some(intent) = self.intent_of(operation) else {
+            return false;
+        };
+        let named = self
+            .account_of(operation)
+            .is_some_and(|ix| self.accounts[ix.0].setup.capabilities.names_orders);
+        let alone = self
+            .ledger
+            .history(&intent.identity, phone)
+            .is_none_or(|history| history.past.was_alone(self.settings.request_life));
+        named || alone || !intent.costs.is_live()
     }
 
     /// The highest number of a job that an older operation of the same keys follows: what was sent later has a higher one. Times would not do, since a clock may have

@@ -244,6 +244,7 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
     options: &[],
     refuses: Refuses(refuses),
     blind: false,
+    names_orders: true,
     leaves_late: false,
     tidies: false,
     renames: false,

@@ -133,6 +133,7 @@ const SISTER: Capabilities = Capabilities {
     options: &["credentialForm", "signature", "signedHost"],
     refuses: Refuses(order::refuses),
     blind: true,
+    names_orders: false,
     leaves_late: false,
     tidies: false,
     // VMOS Cloud's OpenAPI, queryPadIdChangeRecords; VSPhone's paths are the same below another prefix. Where it is not there, nothing follows.

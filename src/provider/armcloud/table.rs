@@ -190,6 +190,7 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
     options: &["credentialForm", "signedHost"],
     refuses: Refuses(order::refuses),
     blind: false,
+    names_orders: false,
     leaves_late: false,
     tidies: false,
     renames: false,

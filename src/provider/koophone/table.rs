@@ -126,6 +126,7 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
     ],
     refuses: Refuses(refuses::wish),
     blind: false,
+    names_orders: false,
     leaves_late: true,
     tidies: false,
     renames: false,

@@ -145,6 +145,7 @@ pub(super) static CAPABILITIES: Capabilities = Capabilities {
     options: &["commandPrefix", "groupTag"],
     refuses: Refuses(script::refuses),
     blind: true,
+    names_orders: true,
     leaves_late: true,
     tidies: true,
     renames: false,
