@@ -145,6 +145,21 @@ mod tests {
     }
 
     #[test]
+    fn an_order_is_alone_when_no_copy_of_the_one_before_can_come() {
+        let life = Duration::from_secs(60);
+        let mut past = Past::default();
+        for (at, alone) in [
+            (100_000, true),
+            (160_000, false),
+            (220_001, true),
+            (90_000, false),
+        ] {
+            past.ordered(Timestamp(at));
+            assert_eq!(past.was_alone(life), alone, "{at}");
+        }
+    }
+
+    #[test]
     fn jobs_that_were_made_before_a_known_one_are_not_taken_for_new() {
         let intent = intent(&[], Costs::default());
         let mut past = Past::default();
