@@ -145,6 +145,7 @@ mod tests {
     use super::*;
     use crate::model::id::{OperationId, PhoneId};
     use crate::model::operation::PhaseEvent;
+    use crate::model::record::Trouble;
     use proptest::prelude::*;
 
     proptest! {
@@ -264,7 +265,24 @@ mod tests {
                 at: Timestamp(1),
             })
             .unwrap();
-        assert!(ledger.phones.is_empty() && ledger.operations.is_empty());
+        assert!(ledger.operations.is_empty());
         assert_eq!(ledger.last_operation, intent.operation.0);
+        // When it was last given an order stays known.
+        assert_eq!(ledger.phones[&intent.identity].len(), intent.phones.len());
+        let phone = PhoneId::new("never-ordered");
+        for failures in [1, 0] {
+            let trouble = Trouble {
+                failures,
+                ..Trouble::default()
+            };
+            let told = Record::Trouble {
+                identity: intent.identity.clone(),
+                phone: phone.clone(),
+                trouble,
+            };
+            ledger.apply(&told).unwrap();
+            let phones = &ledger.phones[&intent.identity];
+            assert_eq!(phones.contains_key(&phone), failures > 0);
+        }
     }
 }
