@@ -6,7 +6,8 @@
 mod drift;
 
 use crate::model::id::PhoneId;
-use drift::{flag, long_text, number, rows, tags, text};
+use crate::provider::drift::long_text;
+use drift::{flag, number, rows, tags, text};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use smol_str::SmolStr;
