@@ -26,6 +26,8 @@ pub struct Past {
     orders: (Timestamp, Timestamp),
     /// Costly writes that happened last, or failed and may have happened all the same, by attribute: of what, and when that was known.
     costly: BTreeMap<Attribute, (WishDigest, Timestamp)>,
+    /// Costly writes that the vendor last refused because the same was under way already, by attribute: of what, and when.
+    under_way: BTreeMap<Attribute, (WishDigest, Timestamp)>,
 }
 
 impl Past {
@@ -47,6 +49,12 @@ impl Past {
         (*digest == wish).then_some(*at)
     }
 
+    /// When the vendor last said that this costly write is under way already: for somebody else, or by a copy of an order of ours.
+    pub fn met(&self, attribute: &Attribute, wish: WishDigest) -> Option<Timestamp> {
+        let (digest, at) = self.under_way.get(attribute)?;
+        (*digest == wish).then_some(*at)
+    }
+
     /// Takes in that an order was made for the phone.
     pub(super) fn ordered(&mut self, at: Timestamp) {
         self.orders = (at, self.orders.0);
@@ -63,16 +71,14 @@ impl Past {
             | PhaseEvent::Succeeded
             | PhaseEvent::Verified
             | PhaseEvent::Failed
-            | PhaseEvent::Resolved(true) => self.ended(intent, at),
+            | PhaseEvent::Resolved(true) => note(&mut self.costly, intent, at),
             PhaseEvent::NoEffect | PhaseEvent::Settled | PhaseEvent::Resolved(false) => {
                 for (attribute, _) in intent.writes.iter() {
                     self.costly.remove(attribute);
                 }
             }
-            PhaseEvent::Exists(None)
-            | PhaseEvent::Refused
-            | PhaseEvent::Lost
-            | PhaseEvent::Parked => {}
+            PhaseEvent::Exists(None) => note(&mut self.under_way, intent, at),
+            PhaseEvent::Refused | PhaseEvent::Lost | PhaseEvent::Parked => {}
         }
     }
 
@@ -85,15 +91,15 @@ impl Past {
         }
         self.jobs.push(mark);
     }
+}
 
-    fn ended(&mut self, intent: &Intent, at: Timestamp) {
-        if intent.costs.is_live() {
-            return;
-        }
-        for (attribute, wish) in intent.writes.iter() {
-            let digest = wish.digest();
-            self.costly.insert(attribute.clone(), (digest, at));
-        }
+/// Notes when each costly write of an intent was last heard of.
+fn note(costly: &mut BTreeMap<Attribute, (WishDigest, Timestamp)>, intent: &Intent, at: Timestamp) {
+    if intent.costs.is_live() {
+        return;
+    }
+    for (attribute, wish) in intent.writes.iter() {
+        costly.insert(attribute.clone(), (wish.digest(), at));
     }
 }
 
@@ -142,6 +148,23 @@ mod tests {
             wrote(Costs::of(&[Cost::Restart]), PhaseEvent::NoEffect),
             None
         );
+    }
+
+    #[test]
+    fn a_costly_write_that_is_under_way_already_is_known_by_when_that_was_said() {
+        let wish = Wish::Set(Value::Text("Fleet One".into()));
+        let write = (Attribute::Property("ro.product.model".into()), wish.clone());
+        for (costs, met) in [
+            (Costs::of(&[Cost::Restart]), Some(Timestamp(7))),
+            (Costs::default(), None),
+        ] {
+            let mut past = Past::default();
+            let intent = intent(std::slice::from_ref(&write), costs);
+            past.take(&intent, &PhaseEvent::Exists(None), Timestamp(7));
+            assert_eq!(past.met(&write.0, wish.digest()), met);
+            assert_eq!(past.met(&write.0, Wish::Reset.digest()), None);
+            assert_eq!(past.wrote(&write.0, wish.digest()), None);
+        }
     }
 
     #[test]

@@ -139,7 +139,7 @@ settings! {
     retry_first: Duration = secs(2);
     /// Longest delay after a failed or refused attempt.
     retry_most: Duration = secs(60);
-    /// Two complete listings at least this far apart must miss a phone before it is absent.
+    /// Complete listings at least this far apart must miss a phone before it is absent: two, or three where the vendor tells no total.
     absent_after: Duration = secs(60);
     /// What was written shows in reads after this long at most.
     read_lag: Duration = secs(30);

@@ -273,12 +273,11 @@ impl<'a> Compared<'a> {
             }
             Verdict::Differs(from) => (from, None),
             Verdict::Held(from, reason, detail) => (from, Some((reason, detail, None))),
-            Verdict::Doubted(from, kind, sure) => {
+            Verdict::Doubted(from, kind, sure, why) => {
                 if input.now >= sure {
                     self.unread = self.unread.with(kind);
                 }
-                let detail = "it was written a moment ago; it is read once more".to_owned();
-                (from, Some((Reason::Settling, detail, Some(sure))))
+                (from, Some((Reason::Settling, why.to_owned(), Some(sure))))
             }
         };
         let Subject {

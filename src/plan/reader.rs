@@ -18,6 +18,7 @@ use crate::model::stamp::Timestamp;
 use crate::model::value::{AppWish, Image, ImageTarget, SecretRef, SimField, Value, Wish};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// What comparing one attribute says.
 pub(super) enum Verdict {
@@ -25,7 +26,7 @@ pub(super) enum Verdict {
     Differs(Option<Observed>),
     Held(Option<Observed>, Reason, String),
     /// What was written at a cost seems not to be there, by a reading that may be older than it looks: another one is needed, made after this moment.
-    Doubted(Option<Observed>, ReadKind, Timestamp),
+    Doubted(Option<Observed>, ReadKind, Timestamp, &'static str),
     Unread(ReadKind),
     ReadBack(ReadKind),
     Unknown,
@@ -48,6 +49,11 @@ pub(super) struct Subject<'a> {
     pub(super) wanted: &'a Wanted,
     pub(super) facts: &'a Facts,
 }
+
+/// Why a reading is doubted.
+const WRITTEN: &str = "it was written a moment ago; it is read once more";
+const UNDER_WAY: &str =
+    "the vendor said that the same is under way already; it is read again when that must be over";
 
 pub(super) const IN_PROGRESS: &str = "the app is being downloaded or installed on the phone";
 
@@ -195,7 +201,8 @@ impl<'a> Reader<'a> {
     }
 
     /// A vendor may tell of a phone as it was a moment ago. For what is live that costs a second write; what costs more is not repeated on the word of a
-    /// reading that was made less than the read lag after it was known to have happened, or to have failed: some jobs fail and are done.
+    /// reading that was made less than the read lag after it was known to have happened, or to have failed: some jobs fail and are done. What the vendor
+    /// refused because the same was under way is not repeated while that may go on.
     fn doubt(
         &self,
         subject: &Subject<'_>,
@@ -206,14 +213,49 @@ impl<'a> Reader<'a> {
         let Verdict::Differs(from) = verdict else {
             return verdict;
         };
-        let wrote = self
-            .input
-            .history
-            .and_then(|history| history.past.wrote(subject.attribute, subject.facts.digest));
-        let sure = wrote.map(|wrote| wrote.after(self.input.settings.read_lag));
-        match sure {
-            Some(sure) if at.is_none_or(|at| at < sure) => Verdict::Doubted(from, kind, sure),
+        let Some(history) = self.input.history else {
+            return Verdict::Differs(from);
+        };
+        let (attribute, digest) = (subject.attribute, subject.facts.digest);
+        let lag = self.input.settings.read_lag;
+        let wrote = history.past.wrote(attribute, digest);
+        let met = history.past.met(attribute, digest);
+        let sure = [
+            (wrote.map(|wrote| wrote.after(lag)), WRITTEN),
+            (
+                met.map(|met| met.after(self.deadline(attribute)).after(lag)),
+                UNDER_WAY,
+            ),
+        ];
+        let last = sure
+            .into_iter()
+            .filter_map(|(sure, why)| Some((sure?, why)))
+            .max();
+        match last {
+            Some((sure, why)) if at.is_none_or(|at| at < sure) => {
+                Verdict::Doubted(from, kind, sure, why)
+            }
             Some(_) | None => Verdict::Differs(from),
+        }
+    }
+
+    /// How long a job may go on that writes this attribute.
+    fn deadline(&self, attribute: &Attribute) -> Duration {
+        let settings = self.input.settings;
+        match attribute {
+            Attribute::Image => settings.image_deadline,
+            Attribute::App(_) => settings.apps_deadline,
+            Attribute::SimCountry
+            | Attribute::Sim
+            | Attribute::Property(_)
+            | Attribute::Setting(_)
+            | Attribute::Timezone
+            | Attribute::Language
+            | Attribute::Location
+            | Attribute::Proxy
+            | Attribute::Bandwidth
+            | Attribute::Adb
+            | Attribute::Running(_) => settings.settings_deadline,
         }
     }
 

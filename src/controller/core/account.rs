@@ -280,10 +280,14 @@ impl AccountState {
             .unwrap_or(Duration::from_secs(3))
     }
 
-    /// Whether a job takes longer than jobs of its call are known to: twice that, and some polls.
+    /// Within this time jobs of the call end: twice what they are known to take, and some polls.
+    pub(super) fn usual(&self, call: &str) -> Duration {
+        self.expected(call) * 2 + self.poll_interval() * HOLD_POLLS
+    }
+
+    /// Whether a job takes longer than jobs of its call are known to.
     pub(super) fn is_late(&self, job: &OpenJob, now: Timestamp) -> bool {
-        let usual = self.expected(&job.call) * 2 + self.poll_interval() * HOLD_POLLS;
-        now >= job.since.after(usual)
+        now >= job.since.after(self.usual(&job.call))
     }
 
     /// How long a partial batch is held: some polls, or the expected duration if longer; and where phones are restarting, as long as the last of them

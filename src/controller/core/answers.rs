@@ -168,7 +168,7 @@ impl Core {
     }
 
     /// The vendor is at the same task for somebody else, or for a copy of an older request of ours: what costs something is decided on a reading made after the
-    /// hold, so that what has been done meanwhile is not done again.
+    /// hold, when such jobs are usually over, so that what has been done meanwhile is not done again (and not repeated before that job's deadline, see `plan`).
     fn done_by_another(
         &mut self,
         account: AccountIx,
@@ -183,7 +183,11 @@ impl Core {
         ) else {
             return;
         };
-        let until = self.state(ix).hold.map_or(now, |(until, _)| until.max(now));
+        let usual = now.after(self.accounts[account.0].usual(&intent.call));
+        let until = self
+            .state(ix)
+            .hold
+            .map_or(usual, |(until, _)| until.max(usual));
         for (attribute, _) in intent.writes.iter() {
             match self.read_of(account, attribute) {
                 // A listing is read for all phones: the next one will do.

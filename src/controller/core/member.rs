@@ -47,8 +47,8 @@ pub(super) struct PhoneState {
     pub(super) hung_until: Timestamp,
     /// Nothing starts on the phone before this moment, for this reason (a refusal that was nobody's failure).
     pub(super) hold: Option<(Timestamp, Reason)>,
-    /// The first complete listing that did not show it.
-    pub(super) missed: Option<Timestamp>,
+    /// The last complete listing that did not show it and counts for that, and how many did.
+    pub(super) missed: Option<(Timestamp, u32)>,
     /// When it was last seen unable to run jobs; settling starts anew from there.
     pub(super) not_running_at: Timestamp,
     /// The first read after settling that showed the old value of a costly operation in doubt.

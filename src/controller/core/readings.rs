@@ -1,7 +1,7 @@
 //! What the answers to reads mean.
 //!
 //! Invariants: a listing counts as complete only when every page came and the rows are as many as the vendor says; a phone is absent only after two
-//! complete listings far enough apart; what a read did not tell is asked again later, not at once.
+//! complete listings far enough apart (three where the vendor tells no total); what a read did not tell is asked again later, not at once.
 //! Not here: which reads are due (`reading`), what a reading proves (`proof`).
 
 use super::account::{OpenJob, PageState, Purpose};
@@ -17,6 +17,10 @@ use crate::plan::phone::Catalogue;
 use crate::provider::{Accepted, CallError, ErrorKind, ReadRequest, RowOutcome, Submission};
 use rustc_hash::FxHashSet;
 use std::time::Duration;
+
+/// So many complete listings must miss a phone before it is absent: where the vendor tells how many there are, and where it does not.
+const MISSED_TOLD: u32 = 2;
+const MISSED_UNTOLD: u32 = 3;
 
 /// How often a phone that told nothing is asked again soon, and waited for.
 const ASKED_AGAIN: u8 = 2;
@@ -175,12 +179,17 @@ impl Core {
         let whole = total.is_none_or(|total| total == round.rows);
         // Not every vendor tells a total, and a listing that tells a phone twice may lack another one.
         let proves = whole && !round.doubled;
+        let enough = if total.is_some() {
+            MISSED_TOLD
+        } else {
+            MISSED_UNTOLD
+        };
         round.complete += 1;
         if whole {
             round.last_complete = Some(started);
         }
         if proves {
-            let missed = self.note_missing(ix, &seen, started, now);
+            let missed = self.note_missing(ix, &seen, (started, enough), now);
             self.look_for_renames(ix, &missed, now);
         } else {
             self.no_strangers(ix);
@@ -193,7 +202,7 @@ impl Core {
         &mut self,
         account: AccountIx,
         seen: &std::collections::BTreeSet<PhoneIx>,
-        started: Timestamp,
+        (started, enough): (Timestamp, u32),
         now: Timestamp,
     ) -> Vec<PhoneIx> {
         let mut news = Vec::new();
@@ -204,17 +213,22 @@ impl Core {
             if phone.account != account || seen.contains(&ix) {
                 continue;
             }
-            if phone.missed.is_none() {
-                news.push(ix);
-            }
-            let first = *phone.missed.get_or_insert(started);
-            if !phone.sight.absent && started >= first.after(apart) {
+            let (last, times) = match phone.missed {
+                None => {
+                    news.push(ix);
+                    (started, 1)
+                }
+                Some((last, times)) if started >= last.after(apart) => (started, times + 1),
+                Some(counted) => counted,
+            };
+            phone.missed = Some((last, times));
+            if !phone.sight.absent && times >= enough {
                 phone.sight.absent = true;
                 news.push(ix);
                 self.dirty.insert(ix);
             } else if !phone.sight.absent && !matches!(phone.claim, Claimed::Nobody) {
                 let round = &mut self.accounts[account.0].listing;
-                round.next_at = round.next_at.min(first.after(apart).max(now));
+                round.next_at = round.next_at.min(last.after(apart).max(now));
             }
         }
         news
