@@ -509,6 +509,7 @@ impl Wire {
                 | Mischief::CrashBefore
                 | Mischief::CrashAfter
                 | Mischief::CrashOnAnswer
+                | Mischief::CrashWithClock(_)
                 | Mischief::Stop
                 | Mischief::Edit
                 | Mischief::BadEdit

@@ -9,7 +9,7 @@
 
 use super::reference::RequestPoint;
 use super::run::{Outcome, run};
-use super::scenario::{AccountPlan, Deed, Mischief, Point, Scenario};
+use super::scenario::{AccountPlan, CLOCK, Deed, Mischief, Point, Scenario};
 use crate::model::fleet::ProviderKind;
 use crate::sim::faults::Kind;
 use crate::time::delay::hash;
@@ -111,6 +111,7 @@ impl Plan {
                 Point::Write(_) => "crash after a write",
             },
             Mischief::CrashOnAnswer => "crash on an answer",
+            Mischief::CrashWithClock(_) => CLOCK,
             Mischief::Stop => "stop",
             Mischief::Edit => "edit",
             Mischief::BadEdit => "bad-edit",
@@ -162,13 +163,18 @@ impl Recorded {
             add(Point::Request(request.number), at_request(request));
         }
         for number in (1..).take(log.writes.len()) {
-            add(Point::Write(number), AT_WRITE.to_vec());
+            let clocks = WRONG.into_iter().map(Mischief::CrashWithClock);
+            add(
+                Point::Write(number),
+                AT_WRITE.into_iter().chain(clocks).collect(),
+            );
         }
         for number in 1..=log.waits {
+            let clocks = WRONG.into_iter().map(Mischief::CrashWithClock);
             let deeds = Deed::ALL.into_iter().map(Mischief::World);
             add(
                 Point::Wait(number),
-                AT_WAIT.into_iter().chain(deeds).collect(),
+                AT_WAIT.into_iter().chain(clocks).chain(deeds).collect(),
             );
         }
         all
@@ -257,6 +263,11 @@ const AT_WRITE: [Mischief; 8] = [
     Mischief::Edit,
     Mischief::BadEdit,
 ];
+
+/// How far clocks are wrong after a restart, in seconds. Forty minutes is longer than any deadline of a job and than the rest of most references: what is
+/// written down lies in the future of the next process for as long as it lives, or everything in doubt looks long over; when the clock is put right, it is the
+/// other way round. Ninety seconds is longer than a request may live, than the read lag and than a window of the budget, and caught up with while work goes on.
+const WRONG: [i32; 4] = [-2_400, -90, 90, 2_400];
 
 /// What can be put wherever the program waits.
 const AT_WAIT: [Mischief; 4] = [

@@ -14,7 +14,7 @@ use super::listen::listening;
 use super::monitor::{Happening, Monitor};
 use super::network::Network;
 use super::reference::Log;
-use super::scenario::{BEGINNING, Mischief, Point, Scenario};
+use super::scenario::{BEGINNING, CLOCK, Mischief, Point, Scenario};
 use super::seam::Seams;
 use super::storm::{Disturbance, timeline};
 use super::text;
@@ -324,12 +324,16 @@ impl Run {
         self.network.monitor().violate(Invariant::Stable, problem);
     }
 
-    /// How far the clock of the next process is wrong: up to an hour either way, when it is.
+    /// How far the clock of the next process is wrong: as planned, or up to an hour either way by chance.
     fn clock_shift(&self) -> i64 {
-        let rate = self.scenario.profile.around.clock;
-        let calm = self.parts.calm.load(Ordering::Relaxed);
-        if calm || !super::network::chance(rate, "clock", self.starts, self.scenario.seed) {
+        if self.parts.calm.load(Ordering::Relaxed) {
             return 0;
+        }
+        let writes = self.parts.writes.count();
+        let planned = self.scenario.planned_shift(writes, self.waits);
+        let rate = self.scenario.profile.around.clock;
+        if planned != 0 || !super::network::chance(rate, "clock", self.starts, self.scenario.seed) {
+            return planned;
         }
         self.network.count("clock");
         let drawn = hash("how wrong", self.starts, self.scenario.seed) % 7_200_000;
@@ -373,6 +377,10 @@ impl Run {
                 Mischief::BadEdit => self.disturb(Disturbance::BadEdit).await,
                 Mischief::World(deed) => self.disturb(Disturbance::World(number, deed)).await,
                 Mischief::CrashBefore => self.disturb(Disturbance::Crash).await,
+                Mischief::CrashWithClock(_) => {
+                    self.network.count(CLOCK);
+                    self.dies();
+                }
                 Mischief::Refused
                 | Mischief::RequestLost
                 | Mischief::Delayed(_)

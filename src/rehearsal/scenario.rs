@@ -15,6 +15,9 @@ use std::time::Duration;
 /// 2027-01-15T08:00:00Z: where every world begins.
 pub const BEGINNING: Timestamp = Timestamp(1_800_000_000_000);
 
+/// Under which name a death is counted after which the clock is wrong.
+pub(super) const CLOCK: &str = "crash with a wrong clock";
+
 /// One account of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountPlan {
@@ -113,6 +116,8 @@ pub enum Mischief {
     CrashAfter,
     /// The process dies when the answer is there.
     CrashOnAnswer,
+    /// The process dies, after what it wrote is durable; the clocks of those after it are wrong by so many seconds until nothing goes wrong any more.
+    CrashWithClock(i32),
     /// The process is asked to end.
     Stop,
     /// The manifests are changed.
@@ -195,6 +200,23 @@ impl Scenario {
             seed,
             ..self.clone()
         }
+    }
+
+    /// How far the clock of a process is wrong that starts after so many writes and waits, in milliseconds, as planned.
+    pub(super) fn planned_shift(&self, writes: u64, waits: u64) -> i64 {
+        let mut planned = self.mischief.iter();
+        let shift = planned.find_map(|(point, mischief)| {
+            let Mischief::CrashWithClock(seconds) = mischief else {
+                return None;
+            };
+            let passed = match point {
+                Point::Write(number) => *number <= writes,
+                Point::Wait(number) => *number <= waits,
+                Point::Request(_) => false,
+            };
+            passed.then_some(i64::from(*seconds) * 1_000)
+        });
+        shift.unwrap_or(0)
     }
 
     /// What was planned for a point.

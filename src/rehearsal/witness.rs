@@ -4,7 +4,7 @@
 
 use super::monitor::{Happening, Monitor};
 use super::network::{Errand, Life, Network, chance, lock};
-use super::scenario::{Mischief, Point, Scenario};
+use super::scenario::{CLOCK, Mischief, Point, Scenario};
 use crate::journal::{Journal, JournalError};
 use crate::model::capability::Capabilities;
 use crate::model::id::{AccountName, PhoneId};
@@ -321,6 +321,12 @@ impl Journal for MortalJournal {
             }
             Some(Mischief::CrashAfter) => {
                 self.network.count("crash after a write");
+                self.inner.append(records, at)?;
+                self.life.die();
+                Err(failed("the process died when it had written"))
+            }
+            Some(Mischief::CrashWithClock(_)) => {
+                self.network.count(CLOCK);
                 self.inner.append(records, at)?;
                 self.life.die();
                 Err(failed("the process died when it had written"))

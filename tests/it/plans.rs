@@ -30,6 +30,7 @@ fn a_plan_is_one_line_that_gives_it_again() {
         "armcloud/1 request 1 luck",
         "armcloud/1 request 1 lost twice",
         "armcloud/1 request 1 everywhere=luck",
+        "armcloud/1 write 1 crash-with-clock=soon",
     ] {
         assert!(wrong.parse::<Plan>().is_err(), "{wrong:?}");
     }

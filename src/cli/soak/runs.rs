@@ -10,21 +10,37 @@ use crate::rehearsal::plans::Reference;
 use serde::Serialize;
 use std::num::NonZero;
 
+/// Whose phones.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    All,
+    One(ProviderKind),
+}
+
+fn whose(text: &str) -> Result<Whose, String> {
+    match text {
+        "all" => Ok(Whose::All),
+        name => crate::cli::sim::provider(name)
+            .map(Whose::One)
+            .map_err(|problem| format!("{problem}, all")),
+    }
+}
+
 /// Which runs without faults others are compared with.
 #[derive(clap::Args, Clone, Debug)]
 pub(super) struct Which {
     /// The first seed
     #[arg(long, default_value_t = 1)]
     first_seed: u64,
-    /// Providers, each by itself; several with commas
+    /// Providers, each by itself; several with commas; or `all`
     #[arg(
         long,
         value_name = "PROVIDER",
         value_delimiter = ',',
-        value_parser = crate::cli::sim::provider,
+        value_parser = whose,
         default_value = "armcloud"
     )]
-    providers: Vec<ProviderKind>,
+    providers: Vec<Whose>,
     /// Runs at a time; 0: as many as there are processors
     #[arg(long, default_value_t = 0)]
     threads: usize,
@@ -38,7 +54,15 @@ impl Which {
             let provider = *provider;
             seeds.clone().map(move |seed| Reference { provider, seed })
         };
-        self.providers.iter().flat_map(of).collect()
+        let chosen = |provider: &&ProviderKind| {
+            let named = |whose: &Whose| [Whose::All, Whose::One(**provider)].contains(whose);
+            self.providers.iter().any(named)
+        };
+        ProviderKind::ALL
+            .iter()
+            .filter(chosen)
+            .flat_map(of)
+            .collect()
     }
 
     /// Runs at a time.

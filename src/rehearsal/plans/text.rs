@@ -30,6 +30,8 @@ const NAMES: [(&str, Mischief); 12] = [
     ("drift", Mischief::World(Deed::Drift)),
 ];
 
+const CLOCK_WRONG: &str = "crash-with-clock";
+
 fn mischief(text: &str) -> Option<Mischief> {
     if let Some((_, mischief)) = NAMES.iter().find(|(name, _)| *name == text) {
         return Some(*mischief);
@@ -37,6 +39,7 @@ fn mischief(text: &str) -> Option<Mischief> {
     let kind = |name: &str| Kind::ALL.into_iter().find(|kind| kind.as_str() == name);
     let deed = |name: &str| Deed::ALL.into_iter().find(|deed| deed.as_str() == name);
     match text.split_once('=') {
+        Some((CLOCK_WRONG, seconds)) => seconds.parse().ok().map(Mischief::CrashWithClock),
         Some(("delayed", seconds)) => seconds.parse().ok().map(Mischief::Delayed),
         Some(("doubled", seconds)) => seconds.parse().ok().map(Mischief::Doubled),
         Some(("everywhere", name)) => kind(name).map(Mischief::Everywhere),
@@ -53,6 +56,7 @@ pub(super) struct Named(pub(super) Mischief);
 impl fmt::Display for Named {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
+            Mischief::CrashWithClock(seconds) => write!(f, "{CLOCK_WRONG}={seconds}"),
             Mischief::Delayed(seconds) => write!(f, "delayed={seconds}"),
             Mischief::Doubled(seconds) => write!(f, "doubled={seconds}"),
             Mischief::Vendor(kind) => f.write_str(kind.as_str()),
