@@ -234,7 +234,48 @@ pub(super) fn check_origin(connection: &Connection, path: &Path) -> Result<(), J
             ),
         ));
     }
-    Ok(())
+    check_tables(connection, path)
+}
+
+/// Its tables are ours and nothing else is there: a view may have rows without an end, a trigger changes what is written.
+fn check_tables(connection: &Connection, path: &Path) -> Result<(), JournalError> {
+    let failed = database("read", path);
+    let mut statement = connection
+        .prepare("SELECT type, name, coalesce(sql, '') FROM sqlite_schema WHERE name NOT LIKE 'sqlite^_%' ESCAPE '^' ORDER BY name")
+        .map_err(&failed)?;
+    let mut rows = statement.query([]).map_err(&failed)?;
+    let words = |sql: &str| sql.split_whitespace().collect::<Vec<_>>().join(" ");
+    let mut ours = SCHEMA.split(';').map(words);
+    while let Some(row) = rows.next().map_err(&failed)? {
+        let text = |column| row.get::<_, String>(column).map_err(&failed);
+        if ours.next().unwrap_or_default() != words(&text(2)?) {
+            let foreign = format!("the {} {:?} is no part of a journal", text(0)?, text(1)?);
+            return Err(damaged(path, 0, foreign));
+        }
+    }
+    match ours.next().unwrap_or_default().as_str() {
+        "" => Ok(()),
+        missing => Err(damaged(path, 0, format!("it lacks: {missing}"))),
+    }
+}
+
+/// What is wrong while this record is read is wrong with this record.
+fn at_record(error: JournalError, number: i64) -> JournalError {
+    match error {
+        JournalError::Damaged {
+            path,
+            sequence: 0,
+            problem,
+        } => JournalError::Damaged {
+            path,
+            sequence: number,
+            problem,
+        },
+        JournalError::Damaged { .. }
+        | JournalError::Locked { .. }
+        | JournalError::Storage { .. }
+        | JournalError::Misfit { .. } => error,
+    }
 }
 
 fn load_base(
@@ -249,11 +290,12 @@ fn load_base(
             "SELECT sequence, position, at, kind, body, sum, total FROM snapshots WHERE sequence = ?1 ORDER BY position",
         )
         .map_err(&failed)?;
-    let mut rows = statement.query([base]).map_err(&failed)?;
+    let failed = |error| at_record(failed(error), base);
+    let mut rows = statement.query([base]).map_err(failed)?;
     let mut total = 0;
-    while let Some(row) = rows.next().map_err(&failed)? {
-        let read = Read::from_row(row).map_err(&failed)?;
-        total = row.get(6).map_err(&failed)?;
+    while let Some(row) = rows.next().map_err(failed)? {
+        let read = Read::from_row(row).map_err(failed)?;
+        total = row.get(6).map_err(failed)?;
         if read.position != loaded.base.rows {
             break;
         }
@@ -287,8 +329,12 @@ fn load_since(
         )
         .map_err(&failed)?;
     let mut rows = statement.query([loaded.last]).map_err(&failed)?;
-    while let Some(row) = rows.next().map_err(&failed)? {
-        let read = Read::from_row(row).map_err(&failed)?;
+    loop {
+        let failed = |error| at_record(failed(error), loaded.last + 1);
+        let Some(row) = rows.next().map_err(failed)? else {
+            return Ok(());
+        };
+        let read = Read::from_row(row).map_err(failed)?;
         if read.sequence != loaded.last + 1 {
             return Err(damaged(path, loaded.last + 1, "the record is missing"));
         }
@@ -298,7 +344,6 @@ fn load_since(
         loaded.last = read.sequence;
         loaded.latest = read.at;
     }
-    Ok(())
 }
 
 fn apply(
@@ -371,7 +416,7 @@ pub(super) fn database(
                 | rusqlite::Error::Utf8Error(..)
         ) || matches!(
             error.sqlite_error_code(),
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase)
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase | ErrorCode::TooBig)
         ) || error.to_string().contains("no such table");
         if by_content {
             return damaged(path, 0, format!("no readable journal ({error})"));

@@ -26,10 +26,11 @@
 
 use super::lock::Lock;
 use super::rows::{APPLICATION, Loaded, SCHEMA, Size, VERSION, damaged, database, encode, load};
-use super::state::{Step, make_folder, storage, sync_folder};
+use super::state::{Step, make_folder, plain, storage, sync_folder};
 use super::{Journal, JournalError};
 use crate::model::record::{Ledger, Record};
 use crate::model::stamp::Timestamp;
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, Transaction, params};
 use std::fs::{self, OpenOptions};
 use std::io::{self, ErrorKind};
@@ -51,6 +52,9 @@ const SMALL: Size = Size {
     rows: 10_000,
     bytes: 8 << 20,
 };
+
+/// No record is longer, in bytes: one that is was not written here, and is not taken into memory.
+const LONGEST: i32 = 64 << 20;
 
 /// A reader that meets a checkpoint waits this long; a writer never waits, it is alone.
 const BUSY: Duration = Duration::from_secs(2);
@@ -82,7 +86,7 @@ impl SqliteJournal {
         make_folder(folder)?;
         let lock = Lock::take(folder, holder, now)?;
         let path = folder.join(JOURNAL);
-        if !path.try_exists().map_err(storage(Step("open"), &path))? {
+        if !is_there(&path)? {
             create(folder, &path)?;
         }
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -225,6 +229,7 @@ pub(super) fn with_reader<T>(
 ) -> Result<Option<T>, JournalError> {
     let path = folder.join(JOURNAL);
     let failed = storage(Step("read"), &path);
+    is_there(&path)?;
     loop {
         let Some(before) = stand(&path).map_err(&failed)? else {
             return Ok(None);
@@ -260,6 +265,14 @@ fn stand(path: &Path) -> io::Result<Option<Stand>> {
         length: about.len(),
         modified: about.modified().ok(),
     }))
+}
+
+/// Whether there is a journal; it and what SQLite keeps beside it are plain files.
+fn is_there(path: &Path) -> Result<bool, JournalError> {
+    for suffix in ["-wal", "-shm"] {
+        plain(&beside(path, suffix))?;
+    }
+    Ok(plain(path)?.is_some())
 }
 
 /// The file that SQLite keeps beside a database (`-wal`, `-shm`).
@@ -299,6 +312,9 @@ fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, JournalError> {
     let connection = Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)
         .map_err(&failed)?;
     connection.busy_timeout(BUSY).map_err(&failed)?;
+    connection
+        .set_limit(Limit::SQLITE_LIMIT_LENGTH, LONGEST)
+        .map_err(&failed)?;
     Ok(connection)
 }
 

@@ -16,8 +16,8 @@ use super::rows::damaged;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeSet;
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, ErrorKind, Write};
+use std::fs::{self, DirBuilder, File, Metadata};
+use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -40,6 +40,39 @@ pub(super) fn storage(step: Step, path: &Path) -> impl Fn(io::Error) -> JournalE
     }
 }
 
+/// A file of the state folder is never larger, in bytes; a larger one is none of ours.
+const LARGEST: u64 = 64 << 20;
+
+/// About a file; `None`: there is none. Looked at before it is opened: opening a pipe waits for somebody who writes, and a device may never end.
+///
+/// # Errors
+/// `Damaged`: it is no plain file. `Storage`: nobody can tell.
+pub(super) fn plain(path: &Path) -> Result<Option<Metadata>, JournalError> {
+    match fs::metadata(path) {
+        Ok(about) if about.is_file() => Ok(Some(about)),
+        Ok(_) => Err(damaged(path, 0, "it is no plain file")),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(storage(Step("read"), path)(error)),
+    }
+}
+
+/// The content of a file; `None`: there is none.
+fn content(path: &Path) -> Result<Option<Vec<u8>>, JournalError> {
+    let Some(about) = plain(path)? else {
+        return Ok(None);
+    };
+    let mut bytes = Vec::new();
+    if about.len() <= LARGEST {
+        File::open(path)
+            .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+            .map_err(storage(Step("read"), path))?;
+    }
+    if about.len() > LARGEST || bytes.len() as u64 > LARGEST {
+        return Err(damaged(path, 0, format!("larger than {LARGEST} bytes")));
+    }
+    Ok(Some(bytes))
+}
+
 /// Makes the state folder (0700) if it is missing. A folder that is there keeps its rights.
 pub(super) fn make_folder(folder: &Path) -> Result<(), JournalError> {
     DirBuilder::new()
@@ -60,10 +93,8 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
 /// It cannot be read, or has another length (`Damaged`).
 pub fn load_key(folder: &Path) -> Result<Option<[u8; 32]>, JournalError> {
     let path = folder.join(KEY);
-    let bytes = match fs::read(&path) {
-        Ok(bytes) => bytes,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(storage(Step("read"), &path)(error)),
+    let Some(bytes) = content(&path)? else {
+        return Ok(None);
     };
     match <[u8; 32]>::try_from(bytes.as_slice()) {
         Ok(key) => Ok(Some(key)),
@@ -104,12 +135,7 @@ pub fn save_status(folder: &Path, json: &[u8]) -> Result<(), JournalError> {
 /// # Errors
 /// It cannot be read.
 pub fn load_status(folder: &Path) -> Result<Option<Vec<u8>>, JournalError> {
-    let path = folder.join(STATUS);
-    match fs::read(&path) {
-        Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(storage(Step("read"), &path)(error)),
-    }
+    content(&folder.join(STATUS))
 }
 
 #[derive(Serialize, Deserialize)]
@@ -169,10 +195,8 @@ pub fn save_last_good<'a>(
 pub fn load_last_good(folder: &Path) -> Result<Option<Vec<KeptFile>>, JournalError> {
     let fleet = folder.join(FLEET);
     let path = fleet.join(INDEX);
-    let json = match fs::read(&path) {
-        Ok(json) => json,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(storage(Step("read"), &path)(error)),
+    let Some(json) = content(&path)? else {
+        return Ok(None);
     };
     let index: Vec<Entry> = serde_json::from_slice(&json)
         .map_err(|error| damaged(&path, 0, format!("no readable index ({error})")))?;
@@ -182,7 +206,7 @@ pub fn load_last_good(folder: &Path) -> Result<Option<Vec<KeptFile>>, JournalErr
             return Err(damaged(&path, 0, "names a file that is no digest"));
         }
         let copy = fleet.join(&entry.digest);
-        let bytes = fs::read(&copy).map_err(storage(Step("read"), &copy))?;
+        let bytes = content(&copy)?.ok_or_else(|| damaged(&copy, 0, "it is missing"))?;
         if digest(&bytes) != entry.digest {
             return Err(damaged(&copy, 0, "the content is not what was saved"));
         }

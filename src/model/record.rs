@@ -167,6 +167,9 @@ pub enum Misfit {
     /// The operation has no phone, one phone twice, or not one phase for each.
     #[error("{0} does not have one phase for each of its phones")]
     Shape(OperationId),
+    /// No number like that was ever given: there could hardly be a next one.
+    #[error("{0} is no number of an operation")]
+    Number(OperationId),
     /// The operation has no such phone.
     #[error("{0} has no phone {1}")]
     Phone(OperationId, PhoneId),
@@ -279,7 +282,7 @@ impl Ledger {
                 }
             }
             Record::Standing(state) => self.standing(state)?,
-            Record::LastOperation(number) => self.last_operation = self.last_operation.max(*number),
+            Record::LastOperation(number) => self.counted(OperationId(*number))?,
         }
         Ok(())
     }
@@ -293,6 +296,7 @@ impl Ledger {
             phases: vec![Phase::Intended; intent.phones.len()],
         };
         state.check()?;
+        self.counted(intent.operation)?;
         for phone in intent.phones.iter() {
             self.change(&intent.identity, phone, |history| {
                 for (attribute, _) in intent.writes.iter() {
@@ -305,18 +309,27 @@ impl Ledger {
         Ok(())
     }
 
+    /// Operations are counted up from 1: a number from the upper half of what fits is damage.
+    fn counted(&mut self, operation: OperationId) -> Result<(), Misfit> {
+        if operation.0 > u64::MAX / 2 {
+            return Err(Misfit::Number(operation));
+        }
+        self.last_operation = self.last_operation.max(operation.0);
+        Ok(())
+    }
+
     fn standing(&mut self, state: &OperationState) -> Result<(), Misfit> {
         state.check()?;
         if self.operations.contains_key(&state.intent.operation) {
             return Err(Misfit::Operation(state.intent.operation));
         }
+        self.counted(state.intent.operation)?;
         self.stand(state.clone());
         Ok(())
     }
 
     fn stand(&mut self, state: OperationState) {
         let operation = state.intent.operation;
-        self.last_operation = self.last_operation.max(operation.0);
         let standing = state.intent.phones.iter().zip(&state.phases);
         for (position, (phone, phase)) in standing.enumerate() {
             if !phase.is_closed() {
@@ -413,12 +426,14 @@ impl Ledger {
             for (identity, phone) in spent {
                 phones.entry(identity).or_default().push(phone.clone());
             }
-            records.extend(phones.into_iter().map(|(identity, phones)| Record::Spent {
-                group: group.clone(),
-                revision: revision.clone(),
-                identity: identity.clone(),
-                phones,
-            }));
+            for (identity, phones) in phones {
+                records.extend(phones.chunks(SNAPSHOT_ROWS).map(|phones| Record::Spent {
+                    group: group.clone(),
+                    revision: revision.clone(),
+                    identity: identity.clone(),
+                    phones: phones.to_vec(),
+                }));
+            }
         }
         for (identity, seconds) in &self.called {
             // The newest first: a second makes room among those before it.

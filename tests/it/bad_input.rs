@@ -22,7 +22,7 @@ const MOST_SAID: usize = 256 << 10;
 const MOST_MEMORY: u64 = 1 << 20;
 
 /// Runs the binary within bounds.
-fn bounded(desk: &Desk, args: &[&str]) -> Output {
+pub(crate) fn bounded(desk: &Desk, args: &[&str]) -> Output {
     let command = desk.command(args);
     let mut limited = Command::new("timeout");
     limited
@@ -40,7 +40,7 @@ fn bounded(desk: &Desk, args: &[&str]) -> Output {
 
 /// Ends with 1, says these words (alternatives with `|`) and little else, and nothing that a terminal would obey.
 #[track_caller]
-fn refused(output: &Output, expected: &str, what: &str) {
+pub(crate) fn refused(output: &Output, expected: &str, what: &str) {
     let said = stderr(output);
     let shown: String = said.chars().take(2_000).collect();
     assert_eq!(output.status.code(), Some(1), "{what}: {shown}");
@@ -54,7 +54,7 @@ fn refused(output: &Output, expected: &str, what: &str) {
 
 /// Nothing that steers a terminal, or that turns text around.
 #[track_caller]
-fn harmless(text: &str, what: &str) {
+pub(crate) fn harmless(text: &str, what: &str) {
     let steers = |letter: &char| {
         (letter.is_control() && *letter != '\n' && *letter != '\t')
             || matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
@@ -64,7 +64,9 @@ fn harmless(text: &str, what: &str) {
 }
 
 /// A listener that counts who comes, and answers each request with this.
-fn vendor(answer: impl Fn(&mut TcpStream) + Send + Sync + 'static) -> (SocketAddr, Arc<AtomicU64>) {
+pub(crate) fn vendor(
+    answer: impl Fn(&mut TcpStream) + Send + Sync + 'static,
+) -> (SocketAddr, Arc<AtomicU64>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let calls = Arc::new(AtomicU64::new(0));
@@ -179,12 +181,12 @@ fn manifests_of_absurd_shapes_are_refused() {
     }
 }
 
-fn fifo(path: &Path) {
+pub(crate) fn fifo(path: &Path) {
     let made = Command::new("mkfifo").arg(path).status().unwrap();
     assert!(made.success());
 }
 
-fn group(desk: &Desk) {
+pub(crate) fn group(desk: &Desk) {
     desk.write(
         "fleet/group.yaml",
         "apiVersion: phonefleet/v1alpha1\nkind: Group\nmetadata: { name: all }\nspec:\n  phones: { accounts: [lab] }\n  desired: { timezone: UTC }\n",

@@ -5,6 +5,7 @@
 mod alibaba;
 mod bad_answers;
 mod bad_input;
+mod bad_journal;
 mod brakes;
 mod cli;
 mod conformance;
