@@ -167,9 +167,6 @@ pub enum Misfit {
     /// The operation has no phone, one phone twice, or not one phase for each.
     #[error("{0} does not have one phase for each of its phones")]
     Shape(OperationId),
-    /// No number like that was ever given: there could hardly be a next one.
-    #[error("{0} is no number of an operation")]
-    Number(OperationId),
     /// The operation has no such phone.
     #[error("{0} has no phone {1}")]
     Phone(OperationId, PhoneId),
@@ -306,15 +303,6 @@ impl Ledger {
             });
         }
         self.stand(state);
-        Ok(())
-    }
-
-    /// Operations are counted up from 1: a number from the upper half of what fits is damage.
-    fn counted(&mut self, operation: OperationId) -> Result<(), Misfit> {
-        if operation.0 > u64::MAX / 2 {
-            return Err(Misfit::Number(operation));
-        }
-        self.last_operation = self.last_operation.max(operation.0);
         Ok(())
     }
 
