@@ -31,6 +31,13 @@ impl Timestamp {
         Self(self.0.saturating_sub(millis(duration)))
     }
 
+    /// A moment that is remembered, as a process sees it that began at `began`: one that lies ahead was written down by an earlier process, before the clock
+    /// went back, and so before this one began.
+    #[must_use]
+    pub fn remembered(self, began: Self, now: Self) -> Self {
+        if self > now { began.min(now) } else { self }
+    }
+
     /// How long ago `earlier` was; zero when it lies ahead.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
@@ -42,6 +49,23 @@ impl fmt::Display for Timestamp {
         match jiff::Timestamp::from_millisecond(self.0) {
             Ok(moment) => write!(f, "{moment:.0}"),
             Err(_) => write!(f, "{}ms", self.0),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_of_the_future_was_before_the_beginning() {
+        let (began, now) = (Timestamp(100), Timestamp(150));
+        for (written, meant) in [(90, 90), (120, 120), (150, 150), (151, 100), (9_000, 100)] {
+            assert_eq!(
+                Timestamp(written).remembered(began, now),
+                Timestamp(meant),
+                "{written}"
+            );
         }
     }
 }

@@ -468,6 +468,7 @@ impl Scene {
             fingerprints: &self.prints,
             remembers: self.remembers,
             settings: &self.settings,
+            began: self.now.before(Duration::from_secs(86_400)),
             now: self.now,
         })
     }

@@ -18,7 +18,11 @@ use crate::model::value::{Value, Wish};
 use std::time::Duration;
 
 /// Operations of ours that are not closed on this phone, and where it stands in them.
-pub(super) struct OpenWork<'a>(Vec<(&'a OperationState, &'a Phase)>);
+pub(super) struct OpenWork<'a> {
+    standing: Vec<(&'a OperationState, &'a Phase)>,
+    began: Timestamp,
+    now: Timestamp,
+}
 
 impl<'a> OpenWork<'a> {
     pub(super) fn of(input: &PhoneInput<'a>) -> Self {
@@ -27,17 +31,22 @@ impl<'a> OpenWork<'a> {
             let phase = operation.phases.get(position)?;
             (!phase.is_closed()).then_some((*operation, phase))
         });
-        Self(standing.collect())
+        Self {
+            standing: standing.collect(),
+            began: input.began,
+            now: input.now,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.standing.is_empty()
     }
 
     /// Writes that the vendor says are done, and when.
     fn finished(&self) -> impl Iterator<Item = (&'a OperationState, Timestamp)> {
-        self.0.iter().filter_map(|(operation, phase)| match phase {
-            Phase::Succeeded(at) => Some((*operation, *at)),
+        let standing = self.standing.iter();
+        standing.filter_map(|(operation, phase)| match phase {
+            Phase::Succeeded(at) => Some((*operation, at.remembered(self.began, self.now))),
             Phase::Intended
             | Phase::Submitted(_)
             | Phase::Following(_)
@@ -84,7 +93,7 @@ impl<'a> OpenWork<'a> {
 
     /// Why a change waits for an operation that writes the same attribute.
     fn on(&self, input: &PhoneInput<'_>, change: &Change) -> Option<Waiting> {
-        self.0.iter().find_map(|(operation, phase)| {
+        self.standing.iter().find_map(|(operation, phase)| {
             let written = writes(operation, &change.attribute)?;
             let same = *written == change.to;
             let call = &operation.intent.call;
@@ -100,7 +109,10 @@ impl<'a> OpenWork<'a> {
                 Phase::Succeeded(at) if same => (
                     Reason::Settling,
                     format!("{call} is done, the value does not show yet"),
-                    Some(at.after(input.settings.read_lag)),
+                    Some(
+                        at.remembered(self.began, self.now)
+                            .after(input.settings.read_lag),
+                    ),
                 ),
                 Phase::Parked => (
                     Reason::UnknownOutcome,
@@ -330,7 +342,7 @@ pub(super) fn needs_usage(input: &PhoneInput<'_>, chain: &[PhoneStep]) -> bool {
 
 /// Says what holds the whole phone. A phone on which nothing is to be done is held by nothing but its own open jobs.
 pub(super) fn hold_phone(input: &PhoneInput<'_>, open: &OpenWork<'_>, plan: &mut PhonePlan) {
-    for (operation, phase) in &open.0 {
+    for (operation, phase) in &open.standing {
         if let Some((reason, detail)) = job(operation, phase) {
             plan.waiting.push(Waiting {
                 operation: Some(operation.intent.operation),
@@ -410,7 +422,7 @@ fn run_state(input: &PhoneInput<'_>) -> Option<Waiting> {
 fn resting(input: &PhoneInput<'_>) -> Option<Waiting> {
     let trouble = &input.history?.trouble;
     let settings = input.settings;
-    let last = trouble.last_failure?;
+    let last = trouble.last_failure?.remembered(input.began, input.now);
     let (reason, rest) = match trouble.failures.checked_sub(settings.quarantine_after) {
         Some(beyond) => (
             Reason::Quarantined,

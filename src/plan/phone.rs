@@ -63,6 +63,8 @@ pub struct PhoneInput<'a> {
     pub remembers: bool,
     /// The numbers.
     pub settings: &'a Settings,
+    /// When the process began that plans; what is remembered of later was written down before the clock went back.
+    pub began: Timestamp,
     /// Now.
     pub now: Timestamp,
 }

@@ -218,8 +218,9 @@ impl<'a> Reader<'a> {
         };
         let (attribute, digest) = (subject.attribute, subject.facts.digest);
         let lag = self.input.settings.read_lag;
-        let wrote = history.past.wrote(attribute, digest);
-        let met = history.past.met(attribute, digest);
+        let seen = |at: Timestamp| at.remembered(self.input.began, self.input.now);
+        let wrote = history.past.wrote(attribute, digest).map(seen);
+        let met = history.past.met(attribute, digest).map(seen);
         let sure = [
             (wrote.map(|wrote| wrote.after(lag)), WRITTEN),
             (

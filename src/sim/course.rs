@@ -324,8 +324,8 @@ impl World {
         let Some(job) = self.job_mut(id) else { return };
         job.state = State::Running;
         let (index, fate, work) = (job.phone, job.fate, Arc::clone(&job.work));
-        let whole = job_time * work.weight();
-        let end = self.now.after(jitter(whole, 25, work.name(), id, seed));
+        let (whole, luck) = (job_time * work.weight(), self.at_mut(index).luck(seed));
+        let end = self.now.after(jitter(whole, 25, work.name(), luck, seed));
         match (work.status(), fate) {
             (
                 Some(status),

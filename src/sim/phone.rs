@@ -167,6 +167,8 @@ pub struct Phone {
     pub pending: Values,
     /// Android settings, `global/name`.
     pub settings: Values,
+    /// Jobs that began on it.
+    pub begun: u64,
     /// Its proxy; cannot be read over the API.
     pub proxy: Option<Arc<Proxy>>,
     /// Its injected position; cannot be read over the API.
@@ -186,6 +188,12 @@ pub struct Phone {
 }
 
 impl Phone {
+    /// What decides how long the next job takes that begins on it: as long, whatever goes on elsewhere.
+    pub(super) fn luck(&mut self, seed: u64) -> u64 {
+        self.begun += 1;
+        hash(&self.id, self.begun, seed)
+    }
+
     /// Whether it can work now.
     pub fn ready(&self) -> bool {
         self.status == RUNNING && self.connected

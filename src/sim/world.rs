@@ -158,6 +158,7 @@ impl World {
             files: Vec::new(),
             boots: 1,
             job: None,
+            begun: 0,
             costly: 0,
             past: Vec::new(),
         });

@@ -125,8 +125,8 @@ pub(super) struct OpenJob {
     pub(super) interval: Duration,
     pub(super) next: Timestamp,
     pub(super) polling: bool,
-    /// It restarts its phone, or more.
-    pub(super) costly: bool,
+    /// It restarts its phone, or more, and others wait for that.
+    pub(super) restarts: bool,
     pub(super) purpose: Purpose,
 }
 
@@ -280,14 +280,27 @@ impl AccountState {
             .unwrap_or(Duration::from_secs(3))
     }
 
-    /// Within this time jobs of the call end: twice what they are known to take, and some polls.
-    pub(super) fn usual(&self, call: &str) -> Duration {
-        self.expected(call) * 2 + self.poll_interval() * HOLD_POLLS
+    /// From when and until when batches wait for the phone of a job: some polls before it is expected to end, and until it is late.
+    pub(super) fn awaited(&self, job: &OpenJob) -> (Timestamp, Timestamp) {
+        let near = job.since.after(self.expected(&job.call));
+        (
+            near.before(self.poll_interval() * 2),
+            job.since.after(self.usual(&job.call)),
+        )
     }
 
-    /// Whether a job takes longer than jobs of its call are known to.
-    pub(super) fn is_late(&self, job: &OpenJob, now: Timestamp) -> bool {
-        now >= job.since.after(self.usual(&job.call))
+    /// Within this time jobs of the call end: twice what they are known to take, and a poll.
+    pub(super) fn usual(&self, call: &str) -> Duration {
+        self.expected(call) * 2 + self.poll_interval()
+    }
+
+    /// How many jobs are expected to end about now, counted up to `most`.
+    pub(super) fn ending(&self, now: Timestamp, most: usize) -> usize {
+        let soon = |job: &&OpenJob| {
+            let (near, late) = self.awaited(job);
+            (near..late).contains(&now)
+        };
+        self.jobs.values().filter(soon).take(most).count()
     }
 
     /// How long a partial batch is held: some polls, or the expected duration if longer; and where phones are restarting, as long as the last of them
@@ -330,16 +343,16 @@ impl AccountState {
         open.next = next;
         open.interval = self.poll_interval();
         self.polls.insert((next, job.clone()));
-        self.restarting += usize::from(open.costly);
+        self.restarting += usize::from(open.restarts);
         if let Some(before) = self.jobs.insert(job, open) {
-            self.restarting -= usize::from(before.costly);
+            self.restarting -= usize::from(before.restarts);
         }
     }
 
     /// Drops a job that has ended.
     pub(super) fn unfollow(&mut self, job: &JobKey) -> Option<OpenJob> {
         let open = self.jobs.remove(job)?;
-        self.restarting -= usize::from(open.costly);
+        self.restarting -= usize::from(open.restarts);
         self.polls.remove(&(open.next, job.clone()));
         Some(open)
     }

@@ -148,6 +148,9 @@ impl Core {
         if state.setup.capabilities.blind {
             limit += self.settings.image_deadline;
         }
+        let straggles = self
+            .phone_at(account, &key.1)
+            .is_some_and(|ix| self.state(ix).straggles);
         let costly = self
             .ledger
             .operations
@@ -161,10 +164,27 @@ impl Core {
             interval: Duration::ZERO,
             next: now,
             polling: false,
-            costly,
+            restarts: costly && !straggles,
             purpose: Purpose::Change(operation),
         };
+        self.follow_job(account, key, open);
+    }
+
+    /// Follows a job; batches wait for its phone as long as such jobs are known to take.
+    pub(super) fn follow_job(&mut self, account: AccountIx, key: JobKey, open: OpenJob) {
+        if let Some(ix) = self.phone_at(account, &key.1) {
+            self.state_mut(ix).expected = self.accounts[account.0].awaited(&open);
+        }
         self.accounts[account.0].follow(key, open);
+    }
+
+    /// Whether batches wait for the phone now, because our job on it is expected to end soon. Where that changes with time alone, it is looked at again then.
+    pub(super) fn ends_soon(&mut self, ix: PhoneIx, now: Timestamp) -> bool {
+        let (near, late) = self.state(ix).expected;
+        if now < late {
+            self.look_again(ix, if now < near { near } else { late });
+        }
+        !self.state(ix).straggles && (near..late).contains(&now)
     }
 
     /// The vendor is at the same task for somebody else, or for a copy of an older request of ours: what costs something is decided on a reading made after the
@@ -389,12 +409,17 @@ impl Core {
             return;
         };
         let over = now >= open.deadline;
-        let late = state == JobState::Open && !over && self.accounts[account.0].is_late(&open, now);
-        if let Some(ix) = self.phone_at(account, &key.1)
-            && self.state(ix).late != late
-        {
-            self.state_mut(ix).late = late;
-            self.dirty.insert(ix);
+        if let Some(ix) = self.phone_at(account, &key.1) {
+            let before = self.state(ix).straggles;
+            let straggles = match &state {
+                JobState::Succeeded(_) => false,
+                JobState::Failed(_) => true,
+                JobState::Open => before || over,
+            };
+            if straggles != before {
+                self.state_mut(ix).straggles = straggles;
+                self.dirty.insert(ix);
+            }
         }
         if state == JobState::Open && !over {
             self.accounts[account.0].poll_later(key, now, self.settings.poll_most);

@@ -19,7 +19,7 @@
 use super::account::deadline;
 use super::{AccountIx, CallId, Core, PhoneIx, Work};
 use crate::model::id::{JobId, OperationId, PhoneId};
-use crate::model::observed::{ReadKind, RunState};
+use crate::model::observed::{Listed, ReadKind, RunState};
 use crate::model::operation::{Intent, Phase, PhaseEvent};
 use crate::model::stamp::Timestamp;
 use crate::provider::{CallError, Found};
@@ -31,6 +31,21 @@ const SEARCHES: [Duration; 3] = [
     Duration::from_secs(10),
     Duration::from_secs(60),
 ];
+
+/// When a phone could not run jobs. What waited at the vendor meanwhile begins when it is back.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Presence {
+    /// When it was last seen unable to, or met by another job; settling starts anew from there.
+    pub(super) away_at: Timestamp,
+    /// The first reading since then that can tell, and tells that it runs and is connected.
+    back_at: Option<Timestamp>,
+}
+
+impl Presence {
+    pub(super) fn leaves(&mut self, now: Timestamp) {
+        (self.away_at, self.back_at) = (now, None);
+    }
+}
 
 impl Core {
     /// Nobody knows what became of these phones of the operation.
@@ -216,6 +231,7 @@ impl Core {
 
     /// When a read of a phone in doubt is due again: at once, then ever more rarely, so that the settle time can end early.
     pub(super) fn doubt_due(&self, since: Timestamp, now: Timestamp) -> Timestamp {
+        let since = since.remembered(self.started, now);
         let age = now.since(since);
         let steps = [
             Duration::from_secs(5),
@@ -288,6 +304,31 @@ impl Core {
             .unwrap_or(settled_at)
     }
 
+    /// By which reads an account tells that a phone is connected: where there are details, its listing may not tell.
+    fn tells_connection(&self, account: AccountIx) -> ReadKind {
+        let capabilities = self.accounts[account.0].setup.capabilities;
+        match capabilities
+            .reads
+            .iter()
+            .any(|read| read.kind == ReadKind::Usage)
+        {
+            true => ReadKind::Usage,
+            false => ReadKind::Listing,
+        }
+    }
+
+    /// Notes when the phone was seen again as one that runs and is connected.
+    pub(super) fn note_back(&mut self, ix: PhoneIx, kind: ReadKind, now: Timestamp) {
+        let phone = self.state(ix);
+        let runs = |listed: &Listed| listed.state == RunState::Running;
+        if phone.presence.back_at.is_none()
+            && kind == self.tells_connection(phone.account)
+            && phone.sight.listed.as_ref().is_some_and(runs)
+        {
+            self.state_mut(ix).presence.back_at = Some(now);
+        }
+    }
+
     fn settles_at(
         &self,
         ix: PhoneIx,
@@ -303,13 +344,18 @@ impl Core {
             .listed
             .as_ref()
             .is_some_and(|listed| listed.state != RunState::Running);
-        // The time does not begin before the phone is back.
-        let seen = if cannot_run {
-            now
-        } else {
-            phone.not_running_at
+        let begun = since.max(self.started);
+        let told = self
+            .tells_connection(phone.account)
+            .slot()
+            .and_then(|slot| phone.sight.read_at[slot])
+            .is_some_and(|read| read >= begun);
+        // The time does not begin before the phone is back, and that is known.
+        let seen = match phone.presence.back_at {
+            Some(back) if told && !cannot_run => phone.presence.away_at.max(back),
+            Some(_) | None => now,
         };
-        let from = since.max(self.started).max(seen);
+        let from = begun.max(seen);
         let arrived_by = from.after(self.settings.request_life);
         let usual = arrived_by.after(deadline(call, &self.settings));
         let ran_since = ReadKind::Shell

@@ -5,6 +5,7 @@
 
 use super::account::AccountState;
 use super::allowance::unlimited;
+use super::doubt::Presence;
 use super::{AccountIx, AccountSetup, Core, PhoneIx, Stance, view};
 use crate::model::attribute::Attribute;
 use crate::model::capability::Costs;
@@ -35,8 +36,10 @@ pub(super) struct PhoneState {
     pub(super) reading_job: bool,
     /// Since when the first step of its plan waits for a reading that tells whether a restart is to come.
     pub(super) too_soon_since: Option<Timestamp>,
-    /// Our open job on it takes longer than such jobs are known to: no batch waits for the phone.
-    pub(super) late: bool,
+    /// Its last job failed or was given up, and none has ended well since: no batch waits for the phone.
+    pub(super) straggles: bool,
+    /// When our open job on it is expected to end, and when it takes longer than such jobs are known to. Batches wait for the phone around then only.
+    pub(super) expected: (Timestamp, Timestamp),
     /// No read of each kind before this moment (the last one told nothing).
     pub(super) read_after: [Timestamp; PHONE_READS],
     /// Reads that told nothing, one after the other.
@@ -49,8 +52,8 @@ pub(super) struct PhoneState {
     pub(super) hold: Option<(Timestamp, Reason)>,
     /// The last complete listing that did not show it and counts for that, and how many did.
     pub(super) missed: Option<(Timestamp, u32)>,
-    /// When it was last seen unable to run jobs; settling starts anew from there.
-    pub(super) not_running_at: Timestamp,
+    /// When it could not run jobs, and whether it can now.
+    pub(super) presence: Presence,
     /// The first read after settling that showed the old value of a costly operation in doubt.
     pub(super) first_old: Option<(crate::model::id::OperationId, Timestamp)>,
     /// When it is looked at again by time alone.
@@ -142,14 +145,15 @@ impl Core {
             reading: 0,
             reading_job: false,
             too_soon_since: None,
-            late: false,
+            straggles: false,
+            expected: Default::default(),
             read_after: Default::default(),
             silences: 0,
             lost_asks: 0,
             hung_until: Timestamp::default(),
             hold: None,
             missed: None,
-            not_running_at: Timestamp::default(),
+            presence: Presence::default(),
             first_old: None,
             timer: None,
             class: view::Class::Unmanaged,
@@ -452,6 +456,7 @@ impl Core {
             fingerprints: self.fingerprints.as_ref(),
             remembers: self.remembers,
             settings: &self.settings,
+            began: self.started,
             now,
         };
         let mut plan = match self.ready.get(desired, account.setup.capabilities) {
@@ -498,10 +503,12 @@ impl Core {
             if !phone.reading_job {
                 standing.due = phone.plan.next().map(key);
             }
-            if standing.due.is_none() && !phone.late {
-                standing.coming.extend(phone.plan.upcoming().map(key));
+            let upcoming = phone.plan.upcoming().map(key);
+            if standing.due.is_none() && upcoming.is_some() && self.ends_soon(ix, now) {
+                standing.coming.extend(upcoming);
             }
         }
+        let phone = self.state(ix);
         let (account, id) = (phone.account, phone.key.phone.clone());
         self.accounts[account.0].batches.set(&id, standing, now);
     }
@@ -528,7 +535,7 @@ impl Core {
             return;
         };
         if after != RunState::Running {
-            self.state_mut(ix).not_running_at = now;
+            self.state_mut(ix).presence.leaves(now);
         }
         let came_back =
             after == RunState::Running && before.is_some_and(|before| before != RunState::Running);

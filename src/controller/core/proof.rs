@@ -66,8 +66,14 @@ impl Core {
     pub(super) fn prove(&mut self, ix: PhoneIx, now: Timestamp) {
         for (operation, phase) in self.phases(ix) {
             match phase {
-                Phase::Succeeded(at) => self.judge_success(ix, operation, at, now),
-                Phase::Unknown(since) => self.decide_doubt(ix, operation, since, now),
+                Phase::Succeeded(at) => {
+                    let at = at.remembered(self.started, now);
+                    self.judge_success(ix, operation, at, now);
+                }
+                Phase::Unknown(since) => {
+                    let since = since.remembered(self.started, now);
+                    self.decide_doubt(ix, operation, since, now);
+                }
                 Phase::Intended
                 | Phase::Submitted(_)
                 | Phase::Following(_)
@@ -149,6 +155,7 @@ impl Core {
 
     /// When a read must have been sent to judge a success: at its end, and once more when the read lag is over.
     pub(super) fn proof_due(&self, succeeded: Timestamp, now: Timestamp) -> Timestamp {
+        let succeeded = succeeded.remembered(self.started, now);
         let second = succeeded.after(self.settings.read_lag);
         if now >= second { second } else { succeeded }
     }

@@ -264,6 +264,7 @@ impl Core {
             self.app_lists.share(apps);
         }
         self.state_changed(ix, before.map(|(state, _)| state), now);
+        self.note_back(ix, kind, now);
         self.dirty.insert(ix);
     }
 
@@ -469,10 +470,10 @@ impl Core {
                         interval: Duration::ZERO,
                         next: now,
                         polling: false,
-                        costly: false,
+                        restarts: false,
                         purpose: Purpose::Read(request.clone(), call.sent_at),
                     };
-                    self.accounts[call.account.0].follow((job, phone), open);
+                    self.follow_job(call.account, (job, phone), open);
                 }
                 let silent = request.phones.iter().filter(|phone| !told.contains(*phone));
                 let silent: Vec<PhoneId> = silent.cloned().collect();
@@ -498,7 +499,7 @@ impl Core {
     /// The vendor says that a job runs on the phone: if one of ours is in doubt there, it may be that one, and its settle time begins anew.
     fn occupied(&mut self, account: AccountIx, phone: &PhoneId, now: Timestamp) {
         if let Some(ix) = self.phone_at(account, phone) {
-            self.state_mut(ix).not_running_at = now;
+            self.state_mut(ix).presence.away_at = now;
         }
     }
 

@@ -351,7 +351,7 @@ impl Core {
         let phone = self.state_mut(old);
         let sight = std::mem::take(&mut phone.sight);
         let (hold, first_old) = (phone.hold.take(), phone.first_old.take());
-        let (not_running_at, read_after) = (phone.not_running_at, phone.read_after);
+        let (away_at, read_after) = (phone.presence.away_at, phone.read_after);
         let too_soon_since = phone.too_soon_since.take();
         let phone = self.state_mut(new);
         let Sight { floor, firm, .. } = sight;
@@ -364,7 +364,7 @@ impl Core {
         for (mine, theirs) in phone.read_after.iter_mut().zip(read_after) {
             *mine = theirs.max(*mine);
         }
-        phone.not_running_at = not_running_at.max(phone.not_running_at);
+        phone.presence.leaves(away_at.max(phone.presence.away_at));
         phone.hold = phone.hold.max(hold);
         phone.first_old = phone.first_old.or(first_old);
         phone.too_soon_since = phone.too_soon_since.or(too_soon_since);

@@ -355,14 +355,19 @@ impl Core {
             return Some(due.keys().copied().take(size).collect());
         }
         let oldest = due.values().copied().min()?;
-        (oldest.after(self.read_hold(ix)) <= now).then(|| due.keys().copied().collect())
+        (oldest.after(self.read_hold(ix, due.len(), now)) <= now)
+            .then(|| due.keys().copied().collect())
     }
 
-    /// How long a partial read waits for others to join.
-    fn read_hold(&self, ix: AccountIx) -> Duration {
+    /// How long a partial read waits for others to join: the fewer may join and the more wait, the shorter.
+    fn read_hold(&self, ix: AccountIx, waiting: usize, now: Timestamp) -> Duration {
         let account = &self.accounts[ix.0];
-        if !account.jobs.is_empty() {
-            return account.poll_interval() * READ_HOLD_POLLS;
+        let ending = account.ending(now, waiting);
+        if ending > 0 {
+            let whole = account.poll_interval() * READ_HOLD_POLLS;
+            let [ending, waiting] =
+                [ending, waiting].map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+            return whole.mul_f64(f64::from(ending) / f64::from(waiting.max(1)));
         }
         if matches!(
             account.listing.page,
@@ -480,7 +485,13 @@ impl Core {
     }
 
     fn account_wakes(&mut self, ix: AccountIx, now: Timestamp, at: &mut Vec<Timestamp>) {
-        let hold = self.read_hold(ix);
+        let holds = NAMED.map(|kind| {
+            let waiting = kind
+                .slot()
+                .map(|slot| self.accounts[ix.0].due[slot].len())
+                .filter(|waiting| *waiting > 0);
+            waiting.map_or(Duration::ZERO, |waiting| self.read_hold(ix, waiting, now))
+        });
         let run = self.stance == Stance::Run;
         let reads = self.reads;
         // What may go now and has not gone waits for the budget alone.
@@ -516,7 +527,7 @@ impl Core {
             own.extend(account.batches.next_release(|key| account.hold(key)));
             own.extend(ready.then_some(now));
         }
-        for kind in NAMED {
+        for (kind, hold) in NAMED.into_iter().zip(holds) {
             let capabilities = account.setup.capabilities;
             let (Some(slot), Some(read)) = (kind.slot(), capabilities.read_within(kind, reads))
             else {
