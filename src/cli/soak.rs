@@ -43,7 +43,7 @@ pub struct Args {
     /// Simulated hours after that in which nothing may happen any more
     #[arg(long, default_value_t = 1.0)]
     quiet_hours: f64,
-    /// What goes wrong: none, network, vendor, crash, world, all; or a list as lost=0.05,crash=2
+    /// What goes wrong: none, network, vendor, crash, world, callbacks, all; or a list as lost=0.05,crash=2
     #[arg(long, value_name = "PROFILE", default_value = "all")]
     faults: String,
     /// Whose phones take part: a seed takes one of these providers, or two, or all

@@ -143,7 +143,8 @@ impl Parts {
     }
 
     fn outfit(&self, life: &Arc<Life>, clock: &Arc<dyn Clock>) -> (Outfit, Arc<Gate>) {
-        let line: Arc<dyn Transport> = Arc::new(Line::new(&self.network, life));
+        let line: Arc<dyn Transport> =
+            Arc::new(Line::new(&self.network, life, self.seams.receiver.clone()));
         let environment = self.environment.clone();
         let secrets: Arc<dyn Secrets> = Arc::new(References::new(
             Box::new(move |name| environment.get(name).cloned()),

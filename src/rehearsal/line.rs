@@ -3,6 +3,7 @@
 //! Invariants: who is dead waits for ever; no answer is handed out after a request's deadline. Not here: what happens on the way (`network`).
 
 use super::network::{Life, Network, Passage, Slot, lock};
+use super::seam::Receiver;
 use crate::model::stamp::Timestamp;
 use crate::sim::{Handled, Outcome};
 use crate::transport::{Response, Transport, TransportError};
@@ -17,9 +18,9 @@ pub(super) struct Line {
 }
 
 impl Line {
-    /// The way of a process with this life.
-    pub(super) fn new(network: &Network, life: &Arc<Life>) -> Self {
-        network.starts_anew();
+    /// The way of a process with this life; what takes its callbacks, if anything does.
+    pub(super) fn new(network: &Network, life: &Arc<Life>, receiver: Option<Receiver>) -> Self {
+        network.starts_anew(life, receiver);
         Self {
             network: network.clone(),
             life: Arc::clone(life),

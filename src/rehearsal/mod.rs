@@ -7,6 +7,7 @@
 //! | [`profile`] | named mixtures of faults |
 //! | `network` | what happens to requests and answers on their way |
 //! | `line` | how one process waits for answers |
+//! | `post` | who takes callbacks |
 //! | `witness` | wrappers that see every order, read and record |
 //! | `monitor` | what is known of the run, from the world's side and from the durable image; it asks every invariant at every happening |
 //! | [`invariant`] | I1 to I17, each by itself |
@@ -32,6 +33,7 @@ mod listen;
 mod monitor;
 mod network;
 pub mod plans;
+mod post;
 pub mod profile;
 pub mod reference;
 pub mod relations;

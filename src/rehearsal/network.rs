@@ -5,13 +5,16 @@
 //! sends what (`witness`), how a client waits (`line`).
 
 use super::monitor::{Happening, Monitor, Request};
+use super::post::Post;
 use super::profile::Disturbances;
 use super::scenario::{BEGINNING, Mischief, Point, Scenario};
+use super::seam::Receiver;
 use crate::model::id::{AccountName, JobId, OperationId, PhoneId};
 use crate::model::stamp::Timestamp;
 use crate::provider::JobReport;
 use crate::sim::faults::Kind;
 use crate::sim::witness::Fact;
+use crate::sim::world::World;
 use crate::sim::{Handled, Outcome, Simulator};
 use crate::time::clock::{Clock, TokioClock};
 use crate::time::delay::hash;
@@ -96,6 +99,8 @@ struct Inner {
     arrived: Mutex<Timestamp>,
     /// Jobs that read, and when they were started: they outlive the edition that started them.
     reading: Mutex<FxHashMap<(AccountName, JobId, PhoneId), Timestamp>>,
+    /// Where callbacks go.
+    post: Mutex<Post>,
 }
 
 /// What is under way, and what goes wrong.
@@ -182,6 +187,7 @@ impl Network {
                 errand: Mutex::new(None),
                 arrived: Mutex::new(BEGINNING),
                 reading: Mutex::default(),
+                post: Mutex::default(),
             }),
         }
     }
@@ -210,7 +216,9 @@ impl Network {
 
     /// Faults that happened on the way, by kind.
     pub(super) fn faults(&self) -> BTreeMap<&'static str, u64> {
-        lock(&self.inner.wire).faults.clone()
+        let mut faults = lock(&self.inner.wire).faults.clone();
+        lock(&self.inner.post).report(&mut faults);
+        faults
     }
 
     /// Counts a fault that happened elsewhere.
@@ -255,9 +263,25 @@ impl Network {
         lock(&self.inner.reading).remove(&key)
     }
 
-    /// Another process begins: what an earlier one started to read, nobody asks about any more.
-    pub(super) fn starts_anew(&self) {
+    /// Another process begins: what an earlier one started to read, nobody asks about any more, and callbacks go to the new one.
+    pub(super) fn starts_anew(&self, life: &Arc<Life>, receiver: Option<Receiver>) {
         lock(&self.inner.reading).clear();
+        lock(&self.inner.post).address(life, receiver);
+    }
+
+    /// Callbacks that arrived.
+    pub(super) fn callbacks(&self) -> u64 {
+        lock(&self.inner.post).arrived()
+    }
+
+    /// When the next callback arrives that wakes the process.
+    pub(super) fn next_callback(&self) -> Option<Timestamp> {
+        if !lock(&self.inner.post).is_open() {
+            return None;
+        }
+        let wire = lock(&self.inner.wire);
+        let next = |world: &Simulator| world.change(|world| world.next_callback());
+        wire.worlds.values().filter_map(next).min()
     }
 
     /// The client has the answer to a request, or gives it up.
@@ -267,9 +291,13 @@ impl Network {
         self.monitor().happen(self.now(), &answered);
     }
 
-    /// Tells the monitor what happened in a world until now.
+    /// Tells the monitor what happened in a world until now, and hands over what the vendor told unasked.
     fn tell_facts(&self, account: &AccountName, world: &Simulator, now: Timestamp) {
-        let facts = world.change_at(now, crate::sim::world::World::facts);
+        let told = |world: &mut World| (world.facts(), world.callbacks());
+        let (facts, callbacks) = world.change_at(now, told);
+        if !callbacks.is_empty() {
+            lock(&self.inner.post).hand_over(account, &callbacks);
+        }
         if facts.is_empty() {
             return;
         }

@@ -78,15 +78,17 @@ const VENDOR: &str = "fail=0.01,hang=0.003,no-effect=0.003,fail-done=0.003,twice
 const CRASH: &str =
     "crash=3,crash-at-request=0.003,crash-at-write=0.003,stop=1,disk=0.002,clock=0.2";
 const WORLD: &str = "drift=4,cut=4,vanish=1,other=3,fall=2,bad-edit=1";
+const CALLBACKS: &str = "callback-lost=0.05,callback-doubled=0.02,callback-late=0.1,callback-forged=0.02,callback-foreign=0.02";
 
 impl Profile {
     /// Names of the mixtures, and what they hold.
-    pub const NAMED: [(&'static str, &'static str); 6] = [
+    pub const NAMED: [(&'static str, &'static str); 7] = [
         ("none", "nothing goes wrong"),
         ("network", "requests and answers"),
         ("vendor", "jobs, phones and lists"),
         ("crash", "deaths, stops, disks and clocks"),
         ("world", "what other people do"),
+        ("callbacks", "what vendors tell unasked"),
         ("all", "everything together"),
     ];
 
@@ -107,8 +109,9 @@ impl Profile {
                 "vendor" => VENDOR,
                 "crash" => CRASH,
                 "world" => WORLD,
+                "callbacks" => CALLBACKS,
                 "all" => {
-                    profile = Self::parse("network,vendor,crash,world")?;
+                    profile = Self::parse("network,vendor,crash,world,callbacks")?;
                     continue;
                 }
                 other => other,
@@ -141,6 +144,12 @@ impl Profile {
         }
         self.vendor = merged(&self.vendor, &Faults::parse(&vendor.join(","))?);
         Ok(())
+    }
+
+    /// Whether callbacks are lost, doubled, late or forged: they must be registered for that.
+    pub fn befalls_callbacks(&self) -> bool {
+        let mut kinds = Kind::OF_CALLBACKS.into_iter();
+        kinds.any(|kind| self.vendor.rate(kind) > 0.0)
     }
 
     /// Names of what is switched on.

@@ -1,16 +1,20 @@
-//! Runs that must come out alike although they are asked for differently: by another way to the same wishes, by other words, with a pause, beside others.
+//! Runs that must come out alike although they are asked for differently: by another way to the same wishes, by other words, with a pause, beside others;
+//! and although vendors tell more or less of them unasked.
 //!
 //! Invariants: manifests go through the real loader; runs are compared by what vendors saw and by their phones. Not here: faults at points (`plans`), how
 //! manifests are written otherwise (`manuscript`).
 
 use super::network::lock;
 use super::plans::{Reference, kinds};
+use super::profile::Profile;
 use super::run::{Outcome, run_with};
 use super::scenario::{AccountPlan, Scenario};
 use super::seam::Seams;
 use crate::manifest::Bundle;
 use crate::model::fleet::ProviderKind;
 use crate::model::id::PhoneKey;
+use crate::sim::callback::are_sent_by;
+use crate::sim::faults::Kind;
 use manuscript::Hand;
 use serde::Serialize;
 use std::collections::{BTreeMap, VecDeque};
@@ -21,6 +25,9 @@ mod manuscript;
 
 /// Between two edits: everything is over by then.
 const APART: Duration = Duration::from_secs(600);
+
+/// Share of callbacks that each fault befalls where they must not matter.
+const BEFALLEN: f64 = 0.3;
 
 /// What an edition says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -293,6 +300,44 @@ fn beside(reference: Reference) -> Vec<String> {
     found
 }
 
+/// Callbacks are hints (I9): the phones end the same, and the same is done to them, whether none come, all come in time, or they are lost, doubled, late,
+/// forged and of foreign jobs. `None`: no callback of the provider's is known. The seams are those of all three runs.
+///
+/// Nothing in the program takes callbacks yet, so that now this can find only what [`Seams::receiver`] brings.
+pub fn hints(reference: Reference, seams: &Seams) -> Option<Vec<String>> {
+    if !are_sent_by(reference.provider) {
+        return None;
+    }
+    let run = |callbacks: bool, share: f64| {
+        let account = ("lab", reference.provider);
+        let mut profile = Profile::default();
+        for kind in Kind::OF_CALLBACKS {
+            *profile.vendor.rate_mut(kind) = share;
+        }
+        let scenario = Scenario {
+            callbacks,
+            profile,
+            ..scenario(reference.seed, &[account], 2)
+        };
+        run_with(&scenario, seams)
+    };
+    let without = run(false, 0.0);
+    let mut found = Vec::new();
+    for with in [run(true, 0.0), run(true, BEFALLEN)] {
+        found.extend(unheeded(&without, &with));
+    }
+    Some(found)
+}
+
+/// In what a run with callbacks differs from one without.
+fn unheeded(without: &Outcome, with: &Outcome) -> Vec<String> {
+    let mut found = differences(Same::Jobs, without, with);
+    if without.callbacks > 0 || with.callbacks == 0 {
+        found.push("callbacks came where there are none, or none came".to_owned());
+    }
+    found
+}
+
 /// Something that was not the same.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -373,6 +418,9 @@ fn try_one(reference: Reference) -> Vec<(&'static str, Vec<String>)> {
         })
         .collect();
     found.push(("accounts beside each other", beside(reference)));
+    if let Some(problems) = hints(reference, &Seams::default()) {
+        found.push(("callbacks change nothing", problems));
+    }
     found
 }
 
@@ -409,5 +457,45 @@ mod tests {
             differences(Same::End, &short, &lost),
             ["not the same phones"]
         );
+    }
+
+    /// What a receiver that believes callbacks would do: order once more, leave something undone, or spoil a phone.
+    #[test]
+    fn what_callbacks_bring_about_is_found() {
+        let run = |callbacks| {
+            let scenario = Scenario {
+                callbacks,
+                ..scenario(1, &[("lab", ProviderKind::ArmCloud)], 2)
+            };
+            run_with(&scenario, &Seams::default())
+        };
+        let (without, with) = (run(false), run(true));
+        assert_eq!(unheeded(&without, &with), Vec::<String>::new());
+        assert_ne!(
+            unheeded(&without, &without),
+            Vec::<String>::new(),
+            "none came"
+        );
+        let doctored = |doctor: fn(&mut crate::rehearsal::reference::Log)| {
+            let mut other = with.clone();
+            doctor(other.log.as_mut().unwrap());
+            unheeded(&without, &other)
+        };
+        let again = doctored(|log| {
+            let job = log.jobs.iter().rfind(|job| job.mutates).unwrap().clone();
+            log.jobs.push(job);
+        });
+        let undone = doctored(|log| {
+            let place = log.jobs.iter().rposition(|job| job.mutates).unwrap();
+            log.jobs.remove(place);
+        });
+        for found in [again, undone] {
+            assert!(found[0].contains(" was done, and "), "{found:?}");
+        }
+        let spoiled = doctored(|log| {
+            let facets = log.phones.values_mut().next().unwrap();
+            facets[0].1 = "spoiled".to_owned();
+        });
+        assert!(spoiled[0].ends_with("and spoiled"), "{spoiled:?}");
     }
 }

@@ -77,6 +77,8 @@ pub struct Outcome {
     pub costly: u64,
     /// Points, jobs and phones, where the scenario asks for them.
     pub log: Option<Log>,
+    /// Callbacks that arrived, whoever took them.
+    pub callbacks: u64,
     /// Calls that gained nothing: refused for pace, orders refused as a whole, reads of what was fresh.
     pub wasted: u64,
     /// Lines that were logged, where somebody listened.
@@ -135,14 +137,15 @@ pub fn run_twice(scenario: &Scenario, seams: &Seams) -> Outcome {
     second
 }
 
-/// A world that tells what happens in it, and remembers how its phones were if reads are to be stale at points.
-fn watched(spec: Spec, remembers: bool) -> Simulator {
+/// A world that tells what happens in it, remembers how its phones were if reads are to be stale at points, and sends callbacks if they are wanted.
+fn watched(spec: Spec, scenario: &Scenario) -> Simulator {
     let world = Simulator::new(spec, BEGINNING);
     world.change(|world| {
         world.watch();
-        if remembers {
+        if scenario.record {
             world.remember();
         }
+        world.register_callbacks(scenario.callbacks || scenario.profile.befalls_callbacks());
     });
     world
 }
@@ -187,7 +190,7 @@ impl Run {
                 rate_per_minute: text::PER_MINUTE,
                 ..Spec::of(plan.provider)
             };
-            let world = watched(spec, scenario.record);
+            let world = watched(spec, &scenario);
             for (credential, value) in text::access(&scenario, plan) {
                 let variable = text::variable(plan.name, credential);
                 environment.insert(variable, value.to_owned());
@@ -345,6 +348,10 @@ impl Run {
         let Some(process) = &mut self.process else {
             return;
         };
+        let until = self
+            .network
+            .next_callback()
+            .map_or(until, |at| at.min(until));
         let until = process.theirs(until);
         let life = Arc::clone(&process.life);
         let result = tokio::select! {

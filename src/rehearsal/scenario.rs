@@ -72,6 +72,8 @@ pub struct Scenario {
     pub profile: Profile,
     /// How often the manifests are edited while things go wrong.
     pub editions: u32,
+    /// Whether callbacks are registered where a vendor has them; faults that befall them register them too.
+    pub callbacks: bool,
     /// Edits of the manifests at moments of their own, beside those.
     pub edits: Vec<Duration>,
     /// What happens at points of the run, whatever the rates say.
@@ -184,6 +186,7 @@ impl Default for Scenario {
             quiet: Duration::from_secs(3_600),
             profile: Profile::default(),
             editions: 2,
+            callbacks: false,
             edits: Vec::new(),
             mischief: Vec::new(),
             ends_at: Vec::new(),

@@ -7,9 +7,11 @@ use crate::journal::Journal;
 use crate::journal::image::Image;
 use crate::manifest::Bundle;
 use crate::model::fleet::Fleet;
+use crate::model::id::AccountName;
 use crate::model::record::Ledger;
 use crate::model::settings::Settings;
 use crate::provider::Provider;
+use crate::sim::callback::Callback;
 use crate::time::clock::Clock;
 use crate::transport::Transport;
 use std::sync::Arc;
@@ -21,6 +23,9 @@ pub type Wrap<T> = Arc<dyn Fn(T) -> T + Send + Sync>;
 
 /// Writes an edition of the manifests; is given its number and a way to write any edition as the scenario has it.
 pub type Manifests = Arc<dyn Fn(u64, &dyn Fn(u64) -> Bundle) -> Bundle + Send + Sync>;
+
+/// Takes a callback that reached a living process, of the account it is for, at the moment at which it arrives.
+pub type Receiver = Arc<dyn Fn(&AccountName, &Callback) + Send + Sync>;
 
 /// What is put into a process. The default puts in nothing.
 #[derive(Clone, Default)]
@@ -45,6 +50,8 @@ pub struct Seams {
     pub core_fleet: Option<Change<Fleet>>,
     /// The disk, when a process dies.
     pub disk: Option<Change<Image>>,
+    /// The ear for callbacks, which the program does not have yet.
+    pub receiver: Option<Receiver>,
     /// The process does not hear that it should end.
     pub deaf: bool,
     /// The process goes on with the manifests it began with.

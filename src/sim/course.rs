@@ -7,7 +7,7 @@ use super::job::{Fate, Job, State, Work};
 use super::phone::{ABNORMAL, Phone, RUNNING};
 use super::report::{Costly, Report};
 use super::shell::Ran;
-use super::witness::{End, Fact};
+use super::witness::Fact;
 use super::world::World;
 use super::{armcloud, surface};
 use crate::model::stamp::Timestamp;
@@ -107,6 +107,7 @@ impl World {
                 Due::GiveUp(job) => self.give_up(job),
                 Due::Online(index) => {
                     self.at_mut(index).connected = true;
+                    self.announce_status(index);
                     self.wake(index);
                 }
                 Due::Recover(index, boots) => self.recovers(index, boots),
@@ -139,13 +140,13 @@ impl World {
 
     /// Starts this work on each of these phones, but on those that have an open job.
     pub(super) fn submit(&mut self, phones: &[u32], work: &Arc<Work>) -> Vec<Row> {
-        let first = self.first_job + wide(self.jobs.len());
+        let first = self.next_job();
         let costly = work.costly();
         let rows: Vec<Row> = phones
             .iter()
             .map(|index| self.accept(*index, work, costly))
             .collect();
-        let accepted = self.first_job + wide(self.jobs.len()) - first;
+        let accepted = self.next_job() - first;
         if let Ok(count @ 1..) = u32::try_from(accepted) {
             self.batches
                 .entry(armcloud::task_type(work))
@@ -164,7 +165,7 @@ impl World {
                 missing: false,
             };
         }
-        let id = self.first_job + wide(self.jobs.len());
+        let id = self.next_job();
         let fate = self.draw(id, index, work);
         self.jobs.push_back(Job {
             phone: index,
@@ -220,7 +221,7 @@ impl World {
 
     /// Does work at once, as calls do that answer their end; the job, and whether it went well.
     pub(super) fn at_once(&mut self, index: u32, work: &Arc<Work>) -> (u64, bool) {
-        let id = self.first_job + wide(self.jobs.len());
+        let id = self.next_job();
         let drawn = self.draw(id, index, work);
         let fate = match drawn {
             Fate::Hangs { .. } => Fate::Honest,
@@ -303,7 +304,7 @@ impl World {
 
     /// Another client's job, which no answer mentions.
     pub(super) fn begin_other(&mut self, index: u32, span: Duration) {
-        let id = self.first_job + wide(self.jobs.len());
+        let id = self.next_job();
         self.jobs.push_back(Job {
             phone: index,
             work: Arc::new(Work::Other),
@@ -337,6 +338,7 @@ impl World {
                 | Fate::Lags,
             ) => {
                 self.at_mut(index).status = status;
+                self.announce_status(index);
             }
             (Some(_), Fate::Fails | Fate::NoEffect | Fate::Hangs { effect: false }) | (None, _) => {
             }
@@ -368,6 +370,8 @@ impl World {
         let (index, work) = (job.phone, Arc::clone(&job.work));
         self.report.ends(work.name()).timed_out += 1;
         self.tell_end(id, State::TimedOut, false);
+        let why = Ended::Because("instance not ready");
+        self.announce_end(id, State::TimedOut, Some(&why));
         let phone = self.at_mut(index);
         phone.job = None;
         if work.restarts() {
@@ -413,6 +417,7 @@ impl World {
             }
         };
         self.tell_end(id, state, self.has_effect(fate, state, &work));
+        self.announce_end(id, state, text.as_ref());
         if let Some(before) = before {
             let at = self.now.after(self.faults.revert_after.0);
             self.queue.push(at, Due::Revert(Box::new(before), index));
@@ -487,17 +492,6 @@ impl World {
         }
     }
 
-    fn tell_end(&mut self, job: u64, state: State, effect: bool) {
-        let end = match state {
-            State::Succeeded => End::Succeeded,
-            State::Hung => End::Hung,
-            State::Failed | State::TimedOut | State::Parked | State::Running | State::Cut => {
-                End::Failed
-            }
-        };
-        self.tell(|_| Fact::Ended { job, end, effect });
-    }
-
     /// A job runs a second time, unseen, unless the phone has another one by then.
     fn run_again(&mut self, id: u64) {
         let Some((index, work)) = self.job(id).map(|job| (job.phone, Arc::clone(&job.work))) else {
@@ -551,6 +545,7 @@ impl World {
         if self.fault(Kind::Abnormal, id) {
             let boots = self.at(index).boots;
             self.at_mut(index).status = ABNORMAL;
+            self.announce_status(index);
             let again = self.now.after(self.faults.abnormal_for.0);
             self.queue.push(again, Due::Recover(index, boots));
             return (
@@ -559,6 +554,7 @@ impl World {
             );
         }
         self.at_mut(index).status = RUNNING;
+        self.announce_status(index);
         (State::Succeeded, done.ok().flatten().map(Ended::Ran))
     }
 
@@ -592,9 +588,4 @@ fn failure(work: &Work) -> &'static str {
         | Work::Stop(_)
         | Work::Other => "command execution failed",
     }
-}
-
-/// A count as a job number.
-fn wide(count: usize) -> u64 {
-    u64::try_from(count).unwrap_or(u64::MAX)
 }

@@ -87,6 +87,18 @@ pub struct Faults {
     pub empty_page: f64,
     /// Listing pages with rows twice.
     pub doubled_page: f64,
+    /// Callbacks that never arrive.
+    pub callback_lost: f64,
+    /// Callbacks that arrive five times.
+    pub callback_doubled: f64,
+    /// Callbacks that come late, after others that were sent later.
+    pub callback_late: f64,
+    /// How late, ± 50 %.
+    pub callback_late_by: Span,
+    /// Callbacks with which another one comes that nobody's job caused.
+    pub callback_forged: f64,
+    /// Callbacks with which one of another client's job comes.
+    pub callback_foreign: f64,
 }
 
 impl Default for Faults {
@@ -127,6 +139,12 @@ impl Default for Faults {
             short_page: 0.0,
             empty_page: 0.0,
             doubled_page: 0.0,
+            callback_lost: 0.0,
+            callback_doubled: 0.0,
+            callback_late: 0.0,
+            callback_late_by: Span(Duration::from_secs(180)),
+            callback_forged: 0.0,
+            callback_foreign: 0.0,
         }
     }
 }
@@ -214,6 +232,11 @@ impl Faults {
             Kind::ShortPage => self.short_page,
             Kind::EmptyPage => self.empty_page,
             Kind::DoubledPage => self.doubled_page,
+            Kind::CallbackLost => self.callback_lost,
+            Kind::CallbackDoubled => self.callback_doubled,
+            Kind::CallbackLate => self.callback_late,
+            Kind::CallbackForged => self.callback_forged,
+            Kind::CallbackForeign => self.callback_foreign,
         }
     }
 
@@ -247,6 +270,11 @@ impl Faults {
             Kind::ShortPage => &mut self.short_page,
             Kind::EmptyPage => &mut self.empty_page,
             Kind::DoubledPage => &mut self.doubled_page,
+            Kind::CallbackLost => &mut self.callback_lost,
+            Kind::CallbackDoubled => &mut self.callback_doubled,
+            Kind::CallbackLate => &mut self.callback_late,
+            Kind::CallbackForged => &mut self.callback_forged,
+            Kind::CallbackForeign => &mut self.callback_foreign,
         }
     }
 
@@ -288,11 +316,16 @@ pub enum Kind {
     ShortPage,
     EmptyPage,
     DoubledPage,
+    CallbackLost,
+    CallbackDoubled,
+    CallbackLate,
+    CallbackForged,
+    CallbackForeign,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 32] = [
         Self::Refused,
         Self::Lost,
         Self::Late,
@@ -320,12 +353,26 @@ impl Kind {
         Self::ShortPage,
         Self::EmptyPage,
         Self::DoubledPage,
+        Self::CallbackLost,
+        Self::CallbackDoubled,
+        Self::CallbackLate,
+        Self::CallbackForged,
+        Self::CallbackForeign,
     ];
 
     /// A bit of its own.
     pub(super) fn bit(self) -> u64 {
         1 << (self as u32)
     }
+
+    /// What can befall callbacks: rolled for messages, never for requests.
+    pub const OF_CALLBACKS: [Self; 5] = [
+        Self::CallbackLost,
+        Self::CallbackDoubled,
+        Self::CallbackLate,
+        Self::CallbackForged,
+        Self::CallbackForeign,
+    ];
 
     /// Whether its chance comes only after the request that it is forced at: when a job ends.
     pub fn comes_later(self) -> bool {
@@ -362,6 +409,11 @@ impl Kind {
             Self::ShortPage => "short-page",
             Self::EmptyPage => "empty-page",
             Self::DoubledPage => "doubled-page",
+            Self::CallbackLost => "callback-lost",
+            Self::CallbackDoubled => "callback-doubled",
+            Self::CallbackLate => "callback-late",
+            Self::CallbackForged => "callback-forged",
+            Self::CallbackForeign => "callback-foreign",
         }
     }
 }

@@ -19,6 +19,7 @@ impl World {
 
     pub(super) fn cut_off(&mut self, index: u32, span: Duration) {
         self.at_mut(index).connected = false;
+        self.announce_status(index);
         self.queue.push(self.now.after(span), Due::Online(index));
     }
 
@@ -33,6 +34,7 @@ impl World {
         phone.reboot();
         phone.status = phone::RESTARTING;
         let boots = phone.boots;
+        self.announce_status(index);
         self.queue
             .push(self.now.after(span / 2), Due::Fell(index, boots));
         self.queue
@@ -44,6 +46,7 @@ impl World {
         let phone = self.at(index);
         if phone.status == phone::RESTARTING && phone.boots == boots {
             self.at_mut(index).status = phone::ABNORMAL;
+            self.announce_status(index);
         }
     }
 
@@ -52,6 +55,7 @@ impl World {
         let phone = self.at(index);
         if phone.status == phone::ABNORMAL && phone.boots == boots {
             self.at_mut(index).status = phone::RUNNING;
+            self.announce_status(index);
             self.wake(index);
         }
     }
@@ -65,6 +69,7 @@ impl World {
     pub fn set_status(&mut self, id: &str, status: i16) {
         if let Some(index) = self.find(id) {
             self.at_mut(index).status = status;
+            self.announce_status(index);
             self.wake(index);
         }
     }

@@ -5,6 +5,7 @@
 
 pub mod alibaba;
 pub mod armcloud;
+pub mod callback;
 mod course;
 pub mod faults;
 pub mod front;

@@ -50,6 +50,10 @@ pub struct Report {
     pub max_calls_per_minute: u64,
     /// Answers that were lost after the call was carried out.
     pub lost_answers: u64,
+    /// Callbacks that jobs and phones caused, once they are registered.
+    pub callbacks: u64,
+    /// Callbacks that nobody fetched before there were too many.
+    pub callbacks_given_up: u64,
     /// Faults that happened, by kind.
     pub faults: BTreeMap<SmolStr, u64>,
 }

@@ -5,7 +5,8 @@
 //! ```json
 //! [ { "at": "30s", "phone": "AC32010000007", "set": { "timezone": "Asia/Tokyo" } },
 //!   { "at": "1m",  "fraction": 0.1, "offline": "60s" },
-//!   { "at": "2m",  "faults": { "lost": 0.05 } } ]
+//!   { "at": "2m",  "faults": { "lost": 0.05 } },
+//!   { "at": "3m",  "callbacks": true } ]
 //! ```
 
 use super::faults::Faults;
@@ -96,6 +97,9 @@ pub struct Event {
     /// From now on these faults happen.
     #[serde(default)]
     pub faults: Option<Faults>,
+    /// From now on callbacks are sent to whoever fetches them, or no longer; to all clients of the account together.
+    #[serde(default)]
+    pub callbacks: Option<bool>,
 }
 
 /// Values that change behind the client's back.
@@ -174,7 +178,8 @@ mod tests {
         let events = parse(
             r#"[{"at":"30s","phone":"A","set":{"timezone":"Asia/Tokyo"}},
                 {"at":90,"fraction":0.1,"offline":"1m"},
-                {"at":"250ms","faults":{"lost":0.5,"5xx":0.1}}]"#,
+                {"at":"250ms","faults":{"lost":0.5,"5xx":0.1}},
+                {"at":0,"callbacks":true,"faults":{"callback-late":0.5,"callback-late-by":"2m"}}]"#,
         )
         .unwrap();
         assert_eq!(
@@ -184,6 +189,9 @@ mod tests {
         assert_eq!(events[1].at, Span(Duration::from_secs(90)));
         assert_eq!(events[1].offline, Some(Span(Duration::from_secs(60))));
         assert_eq!(events[2].faults.as_ref().unwrap().lost, 0.5);
+        assert_eq!(events[3].callbacks, Some(true));
+        let late = events[3].faults.as_ref().unwrap();
+        assert_eq!(late.callback_late_by, Span(Duration::from_secs(120)));
     }
 
     #[test]

@@ -53,6 +53,13 @@ impl Script {
         }
     }
 
+    /// Its commands as they were understood, a line each.
+    pub(super) fn text(&self) -> String {
+        let commands = self.commands.as_deref().unwrap_or_default().iter();
+        let lines: Vec<String> = commands.map(|command| command.words.join(" ")).collect();
+        lines.join("\n")
+    }
+
     /// Whether it can change the phone.
     pub(super) fn mutates(&self) -> bool {
         self.mutates

@@ -3,7 +3,7 @@
 //! Invariants: nothing is kept until somebody watches; a fact is told at its moment, in the order of the world's course; what another client does is not told.
 //! Not here: counts (`report`), what is right or wrong (`rehearsal`).
 
-use super::job::Work;
+use super::job::{State, Work};
 use super::world::World;
 use crate::model::stamp::Timestamp;
 use smol_str::SmolStr;
@@ -83,6 +83,18 @@ impl World {
         if let Some(told) = &mut self.witness {
             told.push((now, fact));
         }
+    }
+
+    /// Tells that a job is over, or hangs.
+    pub(super) fn tell_end(&mut self, job: u64, state: State, effect: bool) {
+        let end = match state {
+            State::Succeeded => End::Succeeded,
+            State::Hung => End::Hung,
+            State::Failed | State::TimedOut | State::Parked | State::Running | State::Cut => {
+                End::Failed
+            }
+        };
+        self.tell(|_| Fact::Ended { job, end, effect });
     }
 
     /// Tells that a job was accepted on a phone.

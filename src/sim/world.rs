@@ -4,6 +4,7 @@
 //! Not here: how jobs run (`course`), what requests look like (`armcloud`).
 
 use super::Spec;
+use super::callback::Outbox;
 use super::course::{Due, Queue};
 use super::faults::{Faults, Kind};
 use super::job::{Job, Work};
@@ -73,6 +74,8 @@ pub struct World {
     pub(super) broken: BTreeSet<u32>,
     /// Codes that were changed, the newest last.
     pub(super) recodes: Vec<Recode>,
+    /// Callbacks under way.
+    pub(super) outbox: Outbox,
 }
 
 impl World {
@@ -108,6 +111,7 @@ impl World {
             remembers: false,
             broken: BTreeSet::new(),
             recodes: Vec::new(),
+            outbox: Outbox::default(),
             spec,
         };
         for number in 0..world.spec.phones {
@@ -276,6 +280,9 @@ impl World {
         if let Some(faults) = &event.faults {
             self.faults = faults.clone();
         }
+        if let Some(on) = event.callbacks {
+            self.register_callbacks(on);
+        }
         for id in self.concerned(&event, number) {
             self.happen_to(&id, &event);
         }
@@ -426,6 +433,11 @@ impl World {
     pub(super) fn job_mut(&mut self, id: u64) -> Option<&mut Job> {
         let place = usize::try_from(id.checked_sub(self.first_job)?).ok()?;
         self.jobs.get_mut(place)
+    }
+
+    /// The number that the next job gets.
+    pub(super) fn next_job(&self) -> u64 {
+        self.first_job + u64::try_from(self.jobs.len()).unwrap_or(u64::MAX)
     }
 
     /// The work that occupies a phone.

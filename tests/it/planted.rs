@@ -23,11 +23,14 @@ use phonefleet::provider::{
     ReadRequest, RowOutcome, Submission,
 };
 use phonefleet::rehearsal::invariant::Invariant;
+use phonefleet::rehearsal::plans::Reference;
 use phonefleet::rehearsal::profile::Profile;
+use phonefleet::rehearsal::relations::hints;
 use phonefleet::rehearsal::run::{Outcome, run_twice, run_with};
 use phonefleet::rehearsal::scenario::{AccountPlan, Scenario};
 use phonefleet::rehearsal::seam::Seams;
 use phonefleet::rehearsal::soak::shrink;
+use phonefleet::sim::callback::Callback;
 use phonefleet::time::clock::Clock;
 use phonefleet::transport::{Request, Response, Transport, TransportError};
 use std::collections::BTreeMap;
@@ -777,4 +780,76 @@ fn planted_an_upgrade_counts_as_free() {
         table.attributes = Box::leak(rows.into_boxed_slice());
     });
     found(&seams, "lost=0.2,5xx-after=0.1", &[Invariant::CostlyOnce]);
+}
+
+/// Takes what callbacks say for what happened: the open job of the phone that one names has ended like that, whatever job it was told of.
+#[derive(Clone, Default)]
+struct Believer(Arc<Mutex<BTreeMap<String, bool>>>);
+
+impl Believer {
+    fn hear(&self, callback: &Callback) {
+        let body: serde_json::Value = serde_json::from_slice(&callback.body).unwrap();
+        if let (Some(phone), Some(status)) = (body["padCode"].as_str(), body.get("taskStatus")) {
+            let good = *status == 3;
+            self.0.lock().unwrap().insert(phone.to_owned(), good);
+        }
+    }
+}
+
+impl Bug for Believer {
+    fn polled(
+        &self,
+        result: Result<Vec<JobReport>, CallError>,
+    ) -> Result<Vec<JobReport>, CallError> {
+        let mut told = self.0.lock().unwrap();
+        result.map(|mut reports| {
+            for report in &mut reports {
+                let Some(good) = told.remove(report.phone.as_str()) else {
+                    continue;
+                };
+                if report.state == JobState::Open {
+                    report.state = match good {
+                        true => JobState::Succeeded(None),
+                        false => JobState::Failed("a callback said so".to_owned()),
+                    };
+                }
+            }
+            reports
+        })
+    }
+}
+
+/// I9 is a comparison of runs, in which all other invariants hold too: it must find who believes callbacks, and nothing of who only hears them.
+#[test]
+fn planted_callbacks_are_believed() {
+    let reference = |seed| Reference {
+        provider: ProviderKind::ArmCloud,
+        seed,
+    };
+    let heard: Arc<Mutex<u64>> = Arc::default();
+    let count = Arc::clone(&heard);
+    let ear = Seams {
+        receiver: Some(Arc::new(move |_, _| *count.lock().unwrap() += 1)),
+        ..Seams::default()
+    };
+    for seed in 1..=3 {
+        assert_eq!(hints(reference(seed), &ear), Some(Vec::new()), "{seed}");
+    }
+    assert!(*heard.lock().unwrap() > 100);
+    let bug = Believer::default();
+    let (forgets, hears) = (bug.clone(), bug.clone());
+    let seams = Seams {
+        receiver: Some(Arc::new(move |_, callback| hears.hear(callback))),
+        // Every process begins without anything heard.
+        settings: Some(Arc::new(move |_| forgets.0.lock().unwrap().clear())),
+        ..provider(bug)
+    };
+    for seed in 1..=SEEDS {
+        let problems = hints(reference(seed), &seams).unwrap();
+        if let Some(problem) = problems.first() {
+            print(&format!("found with seed {seed}\n  {problem}\n"));
+            return;
+        }
+    }
+    panic!("not found within {SEEDS} seeds");
 }

@@ -91,6 +91,31 @@ fn one_seed_gives_one_trace() {
     assert_ne!(traces[0], traces[1], "another seed is another run");
 }
 
+/// Callbacks arrive, whatever befalls them. Nothing takes them yet, so nothing goes another way.
+#[test]
+fn callbacks_arrive_and_nothing_goes_another_way() {
+    let faults =
+        ["lost", "doubled", "late", "forged", "foreign"].map(|of| format!("callback-{of}"));
+    let befallen = faults.clone().map(|fault| format!("{fault}=0.2")).join(",");
+    let without = holds(&scenario(3, 12, 0.3, "network,vendor,crash,world"));
+    let with = scenario(3, 12, 0.3, &format!("all,{befallen}"));
+    let outcome = holds(&with);
+    assert_eq!(
+        (outcome.trace, outcome.requests, &outcome.standing),
+        (without.trace, without.requests, &without.standing)
+    );
+    let count = |kind: &str| outcome.faults.get(kind).copied().unwrap_or(0);
+    assert!(
+        faults.iter().all(|fault| count(fault) > 0),
+        "{}",
+        told(&with, &outcome)
+    );
+    assert_eq!(without.callbacks, 0);
+    assert!(outcome.callbacks > 50, "{}", told(&with, &outcome));
+    let unheard = count("callback dropped") + count("callback while no process lived");
+    assert_eq!(unheard, outcome.callbacks);
+}
+
 #[test]
 fn whatever_goes_wrong_every_invariant_holds() {
     // Clocks that jump while the process is away have a test of their own.

@@ -11,8 +11,8 @@
 //! | `durable` | I12 journal |
 //! | `ending` | I13 eventually stable, I14 isolation, I15 stop means stop, I16 determinism, I17 no secret escapes |
 //!
-//! Invariants: a check keeps state of its own and changes nothing else; every check has a test in which it finds something. I9 has no check before callbacks
-//! are received. Not here: where happenings come from (`network`, `witness`, `run`).
+//! Invariants: a check keeps state of its own and changes nothing else; every check has a test in which it finds something. I9 compares runs, so it
+//! is none of these (`relations::hints`). Not here: where happenings come from (`network`, `witness`, `run`).
 
 #![expect(
     clippy::wildcard_enum_match_arm,

@@ -354,6 +354,7 @@ impl Run {
             jobs_by_call,
             costly,
             log,
+            callbacks: self.network.callbacks(),
             wasted,
             logged: 0,
         }

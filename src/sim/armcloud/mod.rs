@@ -3,6 +3,7 @@
 //! Invariants: a request is checked in the vendor's order (path, signature, form, phones) and a refused one changes nothing; all that is written here comes
 //! from the manual, never from our adapter. Not here: what work does (`job`), network faults (`super::receive`).
 
+mod callback;
 mod form;
 mod lists;
 mod read;
@@ -20,6 +21,7 @@ use crate::model::stamp::Timestamp;
 use bytes::Bytes;
 use serde::Serialize;
 
+pub(super) use callback::callback;
 pub(super) use task::task_type;
 
 /// Where the manuals disagree or builds differ, what this one does.
