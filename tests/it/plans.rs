@@ -79,3 +79,19 @@ fn a_phone_that_is_gone_is_not_asked_for_ever() {
     assert_eq!(report.violations, []);
     assert!(report.most_more.0 < 100, "{report:?}");
 }
+
+#[test]
+fn a_clock_that_went_back_is_not_waited_for() {
+    // What was done before lies in the future: of the process after the death, or of the one after the clock was put right.
+    let plans = [
+        "armcloud/1 wait 141 crash-with-clock=2400",
+        "vsphone/2 write 18 crash-with-clock=-2400",
+        "alibaba/1 wait 101 crash-with-clock=90",
+        "zenlayer/1 wait 26 crash-with-clock=-90",
+    ];
+    let plans: Vec<Plan> = plans.iter().map(|plan| plan.parse().unwrap()).collect();
+    let report = run_these(&plans, &|_, _, _| {});
+    assert_eq!(report.violations, []);
+    assert_eq!((report.plans, report.crashes), (4, 8), "{report:?}");
+    assert!(report.most_more.0 < 500, "{report:?}");
+}

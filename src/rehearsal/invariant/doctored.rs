@@ -314,6 +314,30 @@ fn settling_too_early_is_found() {
 }
 
 #[test]
+fn a_request_that_comes_after_the_job_of_its_copy_is_nobodys_fault() {
+    for (copy, found) in [(1, false), (0, true)] {
+        let mut history = History::new();
+        history.zone(1);
+        let request = history.leave(Some(1));
+        let accepted = Fact::Accepted {
+            job: 7,
+            phone: PHONE.into(),
+            call: "call".into(),
+            mutates: true,
+            costly: false,
+        };
+        // Request and copy are told apart by number; the one that did not begin the job is still under way.
+        history.world(&accepted, Some((request, copy)));
+        history.moved(1, PhaseEvent::Accepted(job(7))).wait(2);
+        history.end(7, End::Succeeded, true);
+        history.moved(1, PhaseEvent::Succeeded).zone(2);
+        history.leave(Some(2));
+        let early = |violation: &super::Violation| violation.problem.contains("may still arrive");
+        assert_eq!(history.monitor.violations.iter().any(early), found);
+    }
+}
+
+#[test]
 fn success_that_nobody_saw_is_found() {
     let mut history = History::new();
     history.zone(1).start(1, 7, false);

@@ -3,6 +3,7 @@
 //! Invariants: a job that hangs for ever counts as over; a copy that a proxy made of a request is nobody's fault. Not here: costly work (`costly`).
 
 use super::{Check, Invariant};
+use crate::model::id::{AccountName, OperationId, PhoneId, PhoneKey};
 use crate::model::operation::{Intent, Phase, PhaseEvent};
 use crate::model::record::Record;
 use crate::rehearsal::monitor::{Happening, View};
@@ -78,7 +79,7 @@ fn two_at_once(intent: &Intent, view: &View, find: &mut dyn FnMut(String)) {
     }
 }
 
-fn named(operation: Option<crate::model::id::OperationId>) -> String {
+fn named(operation: Option<OperationId>) -> String {
     operation.map_or_else(|| "no operation".to_owned(), |id| id.to_string())
 }
 
@@ -132,7 +133,14 @@ fn left_too_early(number: u64, view: &View, find: &mut dyn FnMut(String)) {
             .filter(|_| other.account == request.account && other.effect == Effect::Mutation)
             .and_then(|id| view.intents.get(&id));
         let Some(earlier) = earlier else { continue };
-        if let Some(phone) = intent.phones.iter().find(|id| earlier.phones.contains(id)) {
+        let mut both = intent
+            .phones
+            .iter()
+            .filter(|id| earlier.phones.contains(id));
+        // Where a proxy's copy began the job, nobody can know that the request itself comes later.
+        if let Some(phone) =
+            both.find(|id| !arrived_as_copy(earlier.operation, &request.account, id, view))
+        {
             find(format!(
                 "{phone}: {} leaves while the request of {} may still arrive",
                 intent.operation, earlier.operation
@@ -141,11 +149,23 @@ fn left_too_early(number: u64, view: &View, find: &mut dyn FnMut(String)) {
     }
 }
 
-fn settled_too_early(
-    operation: crate::model::id::OperationId,
+fn arrived_as_copy(
+    operation: OperationId,
+    account: &AccountName,
+    phone: &PhoneId,
     view: &View,
-    find: &mut dyn FnMut(String),
-) {
+) -> bool {
+    let key = PhoneKey {
+        account: account.clone(),
+        phone: phone.clone(),
+    };
+    let numbers = view.jobs_of.get(&key).into_iter().flatten();
+    numbers
+        .filter_map(|number| view.jobs.get(&(account.clone(), *number)))
+        .any(|job| job.copy && job.operation == Some(operation))
+}
+
+fn settled_too_early(operation: OperationId, view: &View, find: &mut dyn FnMut(String)) {
     let Some(intent) = view.intents.get(&operation) else {
         return;
     };
@@ -183,8 +203,8 @@ fn settled_too_early(
 
 /// Whether the operation is no longer open on the phone.
 fn closed_as_settled(
-    operation: crate::model::id::OperationId,
-    phone: &crate::model::id::PhoneId,
+    operation: OperationId,
+    phone: &PhoneId,
     view: &View,
 ) -> bool {
     view.durable.operations.get(&operation).is_none_or(|state| {
