@@ -284,7 +284,7 @@ impl AccountState {
     pub(super) fn awaited(&self, job: &OpenJob) -> (Timestamp, Timestamp) {
         let near = job.since.after(self.expected(&job.call));
         (
-            near.before(self.poll_interval() * 2),
+            near.before(self.poll_interval() * HOLD_POLLS),
             job.since.after(self.usual(&job.call)),
         )
     }

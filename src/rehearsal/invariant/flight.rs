@@ -202,11 +202,7 @@ fn settled_too_early(operation: OperationId, view: &View, find: &mut dyn FnMut(S
 }
 
 /// Whether the operation is no longer open on the phone.
-fn closed_as_settled(
-    operation: OperationId,
-    phone: &PhoneId,
-    view: &View,
-) -> bool {
+fn closed_as_settled(operation: OperationId, phone: &PhoneId, view: &View) -> bool {
     view.durable.operations.get(&operation).is_none_or(|state| {
         state
             .position(phone)
