@@ -38,7 +38,10 @@ impl Check for SingleFlight {
                 let (Some(open), Some(asked)) = (open, asked) else {
                     return;
                 };
-                let ours = asked.operation.is_some() && asked.effect == Effect::Mutation;
+                let ours = asked.effect == Effect::Mutation
+                    && asked.operation.is_some_and(|operation| {
+                        !arrived_as_copy(operation, account, &phone.as_str().into(), view)
+                    });
                 if ours && open.mutates && open.operation != asked.operation && !open.copy {
                     find(format!(
                         "{phone}: {} was sent while job {job} of {} is open",
