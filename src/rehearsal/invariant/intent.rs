@@ -167,9 +167,11 @@ fn moved(
             }
         }
         PhaseEvent::Failed => {
-            let ended_well = ours(operation, &key, view)
-                .find(|(_, job)| !matches!(job.end, Some((_, End::Failed, _))));
-            if let Some((job, found)) = ended_well {
+            let failed = |job: &Job| matches!(job.end, Some((_, End::Failed, _)));
+            // Where a proxy sent the order twice, nobody can know which of its two jobs is the one that is told.
+            let any_failed = ours(operation, &key, view).any(|(_, job)| failed(job));
+            let ended_well = ours(operation, &key, view).find(|(_, job)| !failed(job));
+            if let Some((job, found)) = ended_well.filter(|_| !any_failed) {
                 find(format!(
                     "{key}: {operation} counts as failed, but job {job} stands at {:?}",
                     found.end
