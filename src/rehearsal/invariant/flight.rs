@@ -38,7 +38,10 @@ impl Check for SingleFlight {
                 let (Some(open), Some(asked)) = (open, asked) else {
                     return;
                 };
-                let ours = asked.effect == Effect::Mutation
+                // A phone that got another code is another one, where the vendor does not tell of it.
+                let same = open.phone.phone.as_str() == phone.as_str();
+                let ours = same
+                    && asked.effect == Effect::Mutation
                     && asked.operation.is_some_and(|operation| {
                         !arrived_as_copy(operation, account, &phone.as_str().into(), view)
                     });

@@ -169,7 +169,9 @@ fn moved(
         PhaseEvent::Failed => {
             let failed = |job: &Job| matches!(job.end, Some((_, End::Failed, _)));
             // Where a proxy sent the order twice, nobody can know which of its two jobs is the one that is told.
-            let any_failed = ours(operation, &key, view).any(|(_, job)| failed(job));
+            let any_failed = view
+                .jobs_on(&key)
+                .any(|(_, job)| job.operation == Some(operation) && failed(job));
             let ended_well = ours(operation, &key, view).find(|(_, job)| !failed(job));
             if let Some((job, found)) = ended_well.filter(|_| !any_failed) {
                 find(format!(
@@ -213,6 +215,8 @@ fn adopted(
         .peekable();
     if ours(operation, key, view).next().is_none() && view.names(key, job.as_str(), 0) {
         // It ended before any job of it began (a copy of it may have come first), and the vendor has a name for that.
+    } else if jobs.peek().is_none() && came_late(operation, key, job, view) {
+        // An order that was refused and made again has the same words: a proxy's late copy of the refused one cannot be told from it.
     } else if jobs.peek().is_none() {
         find(format!(
             "{key}: {operation} follows job {job}, but has none there"
@@ -222,6 +226,18 @@ fn adopted(
             "{key}: {operation} follows job {job}, which is not its own"
         ));
     }
+}
+
+/// Whether the job is that of a proxy's copy of another order that wrote the same.
+fn came_late(operation: OperationId, key: &PhoneKey, job: &JobId, view: &View) -> bool {
+    let words = |id: OperationId| {
+        let intent = view.intents.get(&id)?;
+        Some((&intent.call, &intent.writes))
+    };
+    view.jobs_on(key)
+        .filter(|(number, found)| found.copy && view.names(key, job.as_str(), *number))
+        .filter_map(|(_, found)| found.operation)
+        .any(|other| words(other).is_some() && words(other) == words(operation))
 }
 
 /// I5: nothing of an older revision starts after a newer one was taken.
