@@ -30,7 +30,7 @@ use tokio::sync::Notify;
 /// Requests arrive this late at most: a request's life is a minute.
 const LATEST: u64 = 55_000;
 /// Calls that store something at the vendor, touch no phone, and come before the one that does.
-const PREPARING: [&str; 1] = ["zos/CreateCommand"];
+const PREPARING: [&str; 2] = ["zos/CreateCommand", "CreateApp"];
 /// Copies arrive this late at most.
 const LATEST_COPY: u64 = 50_000;
 

@@ -338,6 +338,54 @@ fn a_request_that_comes_after_the_job_of_its_copy_is_nobodys_fault() {
 }
 
 #[test]
+fn a_job_that_comes_behind_that_of_its_copy_is_nobodys_fault() {
+    // What comes first: the copy, or the request itself; and whether its answer was given up by then.
+    for (first, given_up, fault) in [(1, true, false), (0, true, true), (1, false, true)] {
+        let followed = job(7);
+        let mut history = History::new();
+        history.zone(1);
+        let request = history.leave(Some(1));
+        for (job, copy) in [(7, first), (8, 1 - first)] {
+            let accepted = Fact::Accepted {
+                job,
+                phone: PHONE.into(),
+                call: "call".into(),
+                mutates: true,
+                costly: false,
+            };
+            history.world(&accepted, Some((request, copy)));
+            if job == 7 {
+                history.wait(2).end(7, End::Succeeded, true);
+            }
+            if given_up == (job == 7) {
+                history.wait(1).tell(&Happening::Answered(request));
+            }
+        }
+        history.moved(1, PhaseEvent::Found(followed.clone()));
+        history.moved(1, PhaseEvent::Succeeded).zone(2);
+        let next = history.leave(Some(2));
+        let clash = Fact::Clashed {
+            phone: PHONE.into(),
+            job: 8,
+            hung: false,
+        };
+        history.world(&clash, Some((next, 0)));
+        let told = history.found();
+        let told = |invariant| told.contains(&invariant);
+        assert_eq!(
+            told(Invariant::NoFalseSuccess),
+            fault && first == 1,
+            "{first} {given_up}"
+        );
+        assert_eq!(
+            told(Invariant::SingleFlight),
+            fault && first == 1,
+            "{first} {given_up}"
+        );
+    }
+}
+
+#[test]
 fn success_that_nobody_saw_is_found() {
     let mut history = History::new();
     history.zone(1).start(1, 7, false);
@@ -415,7 +463,7 @@ fn what_ends_wrongly_is_found() {
             Invariant::Stable,
         ),
         (
-            Happening::Isolation(Duration::from_secs(100), Duration::from_secs(111)),
+            Happening::Isolation(Duration::from_secs(300), Duration::from_secs(331)),
             Invariant::Isolation,
         ),
         (Happening::Hashes(1, 2), Invariant::Determinism),

@@ -8,8 +8,8 @@ use crate::rehearsal::monitor::{Happening, View};
 use crate::transport::Effect;
 use std::time::Duration;
 
-/// Once in a run a batch may be held so long for phones that are about to join it: two polls. Less is no delay that anybody could tell from chance.
-const HOLD: Duration = Duration::from_secs(10);
+/// Once in a run a batch may be held so long for phones that are about to join it: three polls. Less is no delay that anybody could tell from chance.
+const HOLD: Duration = Duration::from_secs(18);
 /// After a stop the process is gone within this time.
 const GONE: Duration = Duration::from_secs(5);
 

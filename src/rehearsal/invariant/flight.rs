@@ -6,7 +6,7 @@ use super::{Check, Invariant};
 use crate::model::id::{AccountName, OperationId, PhoneId, PhoneKey};
 use crate::model::operation::{Intent, Phase, PhaseEvent};
 use crate::model::record::Record;
-use crate::rehearsal::monitor::{Happening, View};
+use crate::rehearsal::monitor::{Happening, Job, View};
 use crate::sim::witness::Fact;
 use crate::transport::Effect;
 use std::time::Duration;
@@ -45,7 +45,15 @@ impl Check for SingleFlight {
                     && asked.operation.is_some_and(|operation| {
                         !arrived_as_copy(operation, account, &phone.as_str().into(), view)
                     });
-                if ours && open.mutates && open.operation != asked.operation && !open.copy {
+                let behind = open
+                    .operation
+                    .is_some_and(|operation| came_behind_its_copy(operation, open, view));
+                if ours
+                    && open.mutates
+                    && open.operation != asked.operation
+                    && !open.copy
+                    && !behind
+                {
                     find(format!(
                         "{phone}: {} was sent while job {job} of {} is open",
                         named(asked.operation),
@@ -169,6 +177,23 @@ fn arrived_as_copy(
     numbers
         .filter_map(|number| view.jobs.get(&(account.clone(), *number)))
         .any(|job| job.copy && job.operation == Some(operation))
+}
+
+/// Whether a proxy's copy of the operation's request had begun a job on the phone before, and the request itself began this one after its answer was given up:
+/// the client follows the copy's, and cannot know of another.
+pub(super) fn came_behind_its_copy(operation: OperationId, job: &Job, view: &View) -> bool {
+    let copied = view.jobs_on(&job.phone).any(|(_, other)| {
+        other.copy && other.operation == Some(operation) && other.since <= job.since
+    });
+    let mut numbers = view.sent.get(&operation).into_iter().flatten();
+    copied
+        && numbers.all(|number| {
+            let answered = view
+                .requests
+                .get(number)
+                .and_then(|request| request.answered);
+            answered.is_none_or(|at| at <= job.since)
+        })
 }
 
 fn settled_too_early(operation: OperationId, view: &View, find: &mut dyn FnMut(String)) {

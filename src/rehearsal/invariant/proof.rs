@@ -2,6 +2,7 @@
 //!
 //! Invariants: reads are dated by when their request arrived, in the world's time. Not here: whether the fleet matches in the end (`ending`).
 
+use super::flight::came_behind_its_copy;
 use super::intent::ours;
 use super::{Check, Invariant};
 use crate::model::attribute::Attribute;
@@ -219,8 +220,10 @@ fn moved(
     };
     match event {
         PhaseEvent::Succeeded => {
-            let said = ours(operation, &key, view)
-                .find(|(_, job)| !matches!(job.end, Some((_, End::Succeeded, _))));
+            let said = ours(operation, &key, view).find(|(_, job)| {
+                !matches!(job.end, Some((_, End::Succeeded, _)))
+                    && !came_behind_its_copy(operation, job, view)
+            });
             if let Some((job, found)) = said {
                 find(format!(
                     "{key}: {operation} counts as done, but job {job} stands at {:?}",
