@@ -58,6 +58,8 @@ pub struct Ready {
     pub key: BatchKey,
     /// Its phones, sorted.
     pub phones: Vec<PhoneId>,
+    /// Since when the first of them is due, as [`Batches::set`] was told.
+    pub since: Timestamp,
 }
 
 type KeyId = u64;
@@ -128,7 +130,8 @@ impl BatchKey {
 }
 
 impl Batches {
-    /// Says where a phone stands; replaces what was said before. A phone that stays due for the same key keeps its place.
+    /// Says where a phone stands from `now` on; replaces what was said before. A phone that stays due for the same key keeps its place. One that is said to be due
+    /// from a later moment on comes after those that are due before it, and waits for none of them.
     pub fn set(&mut self, phone: &PhoneId, standing: Standing, now: Timestamp) {
         let Standing { due, coming } = standing;
         if due.is_none() && coming.is_empty() && !self.by_phone.contains_key(phone) {
@@ -213,7 +216,8 @@ impl Batches {
                 best = Some(candidate);
             }
         }
-        let (.., lot) = best?;
+        let (.., place, lot) = best?;
+        let since = place.0;
         let key = &self.files.get(&lot.key)?.key;
         let mut phones: Vec<PhoneId> = self
             .lots
@@ -226,6 +230,7 @@ impl Batches {
         Some(Ready {
             key: key.clone(),
             phones,
+            since,
         })
     }
 

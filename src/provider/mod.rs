@@ -138,6 +138,8 @@ pub struct LostSubmit {
 pub enum Found {
     /// The vendor has no list to look in for this call.
     CannotLook,
+    /// Nothing was asked: what the vendor tells could not be judged yet, but can be once another command has run.
+    NotYet,
     /// These jobs, by phone. Of a phone that is not named nothing follows: its job may be missing in the list, or come later.
     Jobs(Vec<(PhoneId, JobId)>),
 }

@@ -4,7 +4,7 @@
 
 use phonefleet::model::fleet::ProviderKind;
 use phonefleet::rehearsal::profile::Profile;
-use phonefleet::rehearsal::run::{Outcome, run, run_twice};
+use phonefleet::rehearsal::run::{Outcome, apart, run, run_twice};
 use phonefleet::rehearsal::scenario::{AccountPlan, Scenario};
 use phonefleet::rehearsal::seam::Seams;
 use std::time::Duration;
@@ -146,4 +146,20 @@ fn a_stale_listing_after_an_upgrade_orders_no_second_one() {
         ..scenario(107, 12, 1.0, "vendor")
     };
     holds(&scenario);
+}
+
+#[test]
+fn failing_phones_take_no_calls_from_the_others() {
+    // Apps are read by one call a phone there, ten a second: what fails and is tried again must not come first.
+    let scenario = Scenario {
+        accounts: vec![AccountPlan {
+            name: "lab",
+            provider: ProviderKind::KooPhone,
+            phones: 600,
+        }],
+        ..scenario(3, 600, 1.0, "none")
+    };
+    let (alone, beside, violations) = apart(&scenario);
+    assert!(alone.as_secs() > 60, "{alone:?}");
+    assert!(violations.is_empty(), "{alone:?} {beside:?}");
 }

@@ -285,3 +285,30 @@ fn a_listing_that_tells_a_phone_twice_makes_nobody_absent() {
         assert!(calls.calls_to("DescribeInstances") > 8, "{calls:?}");
     });
 }
+
+/// This vendor tells no total but 0: an empty page that tells one of none is no proof that there is nothing, not three times in a row either.
+#[test]
+fn empty_listings_make_nobody_absent() {
+    virtual_time(async {
+        let rig = rig(8, 3, "");
+        let mut options = rig.options(true);
+        options.command = "run";
+        let mut session = crate::rig::open(&options, true).await;
+        let (stop, stopped) = tokio::sync::watch::channel(false);
+        let script = async {
+            tokio::time::sleep(Duration::from_secs(20 * 60)).await;
+            let faults = Faults::parse("empty-page=1").unwrap();
+            rig.sim.change(|world| world.set_faults(faults));
+            let listings = || rig.sim.report().calls_to("DescribeInstances");
+            let before = listings();
+            while listings() < before + 3 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            stop.send_replace(true);
+        };
+        let (ending, ()) = tokio::join!(session.run(stopped), script);
+        assert_eq!(ending.unwrap(), Ending::Interrupted);
+        let progress = session.progress_now();
+        assert_eq!((progress.phones, progress.in_sync), (8, 8), "{progress:?}");
+    });
+}

@@ -2,6 +2,7 @@
 //!
 //! Invariants: a phone waits in at most one read of each kind; a job is polled by one call at a time. Not here: phones (`member`).
 
+use super::due::Due;
 use super::renames::Renames;
 use super::{AccountSetup, PhoneIx, Work};
 use crate::model::capability::{Call, DeadlineClass};
@@ -38,8 +39,8 @@ pub(super) struct AccountState {
     pub(super) catalogue_reads: CatalogueReads,
     pub(super) listing: ListingRound,
     pub(super) renames: Renames,
-    /// Phones due for a read of each kind, with the moment since when.
-    pub(super) due: [BTreeMap<PhoneIx, Timestamp>; PHONE_READS],
+    /// Phones due for a read of each kind.
+    pub(super) due: [Due; PHONE_READS],
     /// No read of this kind before this moment (it failed).
     pub(super) read_again_at: [Timestamp; PHONE_READS],
     pub(super) jobs: FxHashMap<JobKey, OpenJob>,
@@ -127,6 +128,8 @@ pub(super) struct OpenJob {
     pub(super) polling: bool,
     /// It restarts its phone, or more, and others wait for that.
     pub(super) restarts: bool,
+    /// Nobody waits for its phone, see [`straggles`](super::member::PhoneState::straggles).
+    pub(super) straggles: bool,
     pub(super) purpose: Purpose,
 }
 
@@ -229,7 +232,7 @@ impl AccountState {
         self.warm
             && self.jobs.is_empty()
             && self.searches.is_empty()
-            && self.due.iter().all(BTreeMap::is_empty)
+            && self.due.iter().all(Due::is_empty)
             && self.batches.is_idle()
     }
 
@@ -294,11 +297,11 @@ impl AccountState {
         self.expected(call) * 2 + self.poll_interval()
     }
 
-    /// How many jobs are expected to end about now, counted up to `most`.
+    /// How many jobs that others wait for are expected to end about now, counted up to `most`.
     pub(super) fn ending(&self, now: Timestamp, most: usize) -> usize {
         let soon = |job: &&OpenJob| {
             let (near, late) = self.awaited(job);
-            (near..late).contains(&now)
+            !job.straggles && (near..late).contains(&now)
         };
         self.jobs.values().filter(soon).take(most).count()
     }

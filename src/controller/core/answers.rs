@@ -148,9 +148,6 @@ impl Core {
         if state.setup.capabilities.blind {
             limit += self.settings.image_deadline;
         }
-        let straggles = self
-            .phone_at(account, &key.1)
-            .is_some_and(|ix| self.state(ix).straggles);
         let costly = self
             .ledger
             .operations
@@ -164,15 +161,18 @@ impl Core {
             interval: Duration::ZERO,
             next: now,
             polling: false,
-            restarts: costly && !straggles,
+            restarts: costly,
+            straggles: false,
             purpose: Purpose::Change(operation),
         };
         self.follow_job(account, key, open);
     }
 
     /// Follows a job; batches wait for its phone as long as such jobs are known to take.
-    pub(super) fn follow_job(&mut self, account: AccountIx, key: JobKey, open: OpenJob) {
+    pub(super) fn follow_job(&mut self, account: AccountIx, key: JobKey, mut open: OpenJob) {
         if let Some(ix) = self.phone_at(account, &key.1) {
+            open.straggles = self.state(ix).straggles;
+            open.restarts &= !open.straggles;
             self.state_mut(ix).expected = self.accounts[account.0].awaited(&open);
         }
         self.accounts[account.0].follow(key, open);

@@ -19,7 +19,7 @@
 use super::account::deadline;
 use super::{AccountIx, CallId, Core, PhoneIx, Work};
 use crate::model::id::{JobId, OperationId, PhoneId};
-use crate::model::observed::{Listed, ReadKind, RunState};
+use crate::model::observed::{ReadKind, RunState};
 use crate::model::operation::{Intent, Phase, PhaseEvent};
 use crate::model::stamp::Timestamp;
 use crate::provider::{CallError, Found};
@@ -31,21 +31,6 @@ const SEARCHES: [Duration; 3] = [
     Duration::from_secs(10),
     Duration::from_secs(60),
 ];
-
-/// When a phone could not run jobs. What waited at the vendor meanwhile begins when it is back.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Presence {
-    /// When it was last seen unable to, or met by another job; settling starts anew from there.
-    pub(super) away_at: Timestamp,
-    /// The first reading since then that can tell, and tells that it runs and is connected.
-    back_at: Option<Timestamp>,
-}
-
-impl Presence {
-    pub(super) fn leaves(&mut self, now: Timestamp) {
-        (self.away_at, self.back_at) = (now, None);
-    }
-}
 
 impl Core {
     /// Nobody knows what became of these phones of the operation.
@@ -148,6 +133,10 @@ impl Core {
                 });
                 account.cannot_look.insert(lost.call);
             }
+            Ok(Found::NotYet) if !self.unknown_phones(operation).is_empty() => {
+                self.search_at(call.account, operation, now.after(SEARCHES[1]));
+            }
+            Ok(Found::NotYet) => {}
             Ok(Found::Jobs(jobs)) => {
                 let unknown = self.unknown_phones(operation);
                 let before = self.highest_before(operation);
@@ -302,31 +291,6 @@ impl Core {
             .filter(|at| *at > now)
             .min()
             .unwrap_or(settled_at)
-    }
-
-    /// By which reads an account tells that a phone is connected: where there are details, its listing may not tell.
-    fn tells_connection(&self, account: AccountIx) -> ReadKind {
-        let capabilities = self.accounts[account.0].setup.capabilities;
-        match capabilities
-            .reads
-            .iter()
-            .any(|read| read.kind == ReadKind::Usage)
-        {
-            true => ReadKind::Usage,
-            false => ReadKind::Listing,
-        }
-    }
-
-    /// Notes when the phone was seen again as one that runs and is connected.
-    pub(super) fn note_back(&mut self, ix: PhoneIx, kind: ReadKind, now: Timestamp) {
-        let phone = self.state(ix);
-        let runs = |listed: &Listed| listed.state == RunState::Running;
-        if phone.presence.back_at.is_none()
-            && kind == self.tells_connection(phone.account)
-            && phone.sight.listed.as_ref().is_some_and(runs)
-        {
-            self.state_mut(ix).presence.back_at = Some(now);
-        }
     }
 
     fn settles_at(

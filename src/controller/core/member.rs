@@ -5,7 +5,8 @@
 
 use super::account::AccountState;
 use super::allowance::unlimited;
-use super::doubt::Presence;
+use super::due::patience;
+use super::presence::Presence;
 use super::{AccountIx, AccountSetup, Core, PhoneIx, Stance, view};
 use crate::model::attribute::Attribute;
 use crate::model::capability::Costs;
@@ -13,7 +14,7 @@ use crate::model::condition::{Cause, Reason};
 use crate::model::desired::{Desired, Mode, Unsupported};
 use crate::model::fleet::{Claim, Group, PhoneFacts};
 use crate::model::id::{GroupName, PhoneKey};
-use crate::model::observed::{PHONE_READS, ReadKind, RunState, Sight};
+use crate::model::observed::{PHONE_READS, Sight};
 use crate::model::operation::Phase;
 use crate::model::record::OperationState;
 use crate::model::stamp::Timestamp;
@@ -36,7 +37,7 @@ pub(super) struct PhoneState {
     pub(super) reading_job: bool,
     /// Since when the first step of its plan waits for a reading that tells whether a restart is to come.
     pub(super) too_soon_since: Option<Timestamp>,
-    /// Its last job failed or was given up, and none has ended well since: no batch waits for the phone.
+    /// Its last job failed or was given up, or it was not connected, and none has ended well since: no batch waits for the phone.
     pub(super) straggles: bool,
     /// When our open job on it is expected to end, and when it takes longer than such jobs are known to. Batches wait for the phone around then only.
     pub(super) expected: (Timestamp, Timestamp),
@@ -510,7 +511,8 @@ impl Core {
         }
         let phone = self.state(ix);
         let (account, id) = (phone.account, phone.key.phone.clone());
-        self.accounts[account.0].batches.set(&id, standing, now);
+        let since = now.after(patience(phone.straggles));
+        self.accounts[account.0].batches.set(&id, standing, since);
     }
 
     /// Whether an open operation keeps reads off the phone: reads during a job of ours tell nothing that lasts, unless its outcome is unknown.
@@ -521,34 +523,6 @@ impl Core {
                 Phase::Intended | Phase::Submitted(_) | Phase::Following(_)
             )
         })
-    }
-
-    /// Takes a new run state in: what a restart, wipe or absence loses is forgotten.
-    pub(super) fn state_changed(&mut self, ix: PhoneIx, before: Option<RunState>, now: Timestamp) {
-        let Some(after) = self
-            .state(ix)
-            .sight
-            .listed
-            .as_ref()
-            .map(|listed| listed.state)
-        else {
-            return;
-        };
-        if after != RunState::Running {
-            self.state_mut(ix).presence.leaves(now);
-        }
-        let came_back =
-            after == RunState::Running && before.is_some_and(|before| before != RunState::Running);
-        if came_back || matches!(after, RunState::Restarting | RunState::Changing) {
-            for kind in [ReadKind::Properties, ReadKind::Apps, ReadKind::Shell] {
-                self.state_mut(ix).sight.raise_floor(kind, now);
-            }
-        }
-        let wiped = matches!(after, RunState::Changing);
-        let restarted = came_back || matches!(after, RunState::Restarting);
-        if wiped || restarted {
-            self.forget_asserted(ix, wiped);
-        }
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::account::{PageState, RESTARTS_APART};
 use super::member::Claimed;
-use super::{AccountIx, Core, PhoneIx, Stance};
+use super::{AccountIx, Core, PhoneIx, Stance, Work};
 use crate::model::attribute::Attribute;
 use crate::model::capability::ReadCall;
 use crate::model::condition::Actor;
@@ -17,6 +17,12 @@ use crate::model::value::{ImageTarget, Value, Wish};
 use crate::time::delay::jitter;
 use rustc_hash::FxHashMap;
 use std::sync::Arc;
+use std::time::Duration;
+
+/// Partial reads wait for phones with open jobs, at most so many poll rounds; once no job is open they go at once, so the end is never later for it.
+const READ_HOLD_POLLS: u32 = 4;
+/// Partial reads wait this long at most for the rest of a listing.
+const LISTING_HOLD: Duration = Duration::from_secs(2);
 
 /// Kinds that are read for named phones.
 pub(super) const NAMED: [ReadKind; 4] = [
@@ -68,19 +74,16 @@ impl Core {
         for kind in NAMED {
             let Some(slot) = kind.slot() else { continue };
             let phone = self.state(ix);
-            let (account, under_way, after) = (
-                phone.account,
-                phone.reading & (1 << slot) != 0,
-                phone.read_after[slot],
-            );
+            let (account, straggles) = (phone.account, phone.straggles);
+            let (under_way, after) = (phone.reading & (1 << slot) != 0, phone.read_after[slot]);
             if wanted[slot] && !under_way && after > now {
                 self.look_again(ix, after);
             }
             let due = &mut self.accounts[account.0].due[slot];
             if wanted[slot] && !under_way && after <= now {
-                due.entry(ix).or_insert(now);
+                due.insert(ix, straggles, now);
             } else {
-                due.remove(&ix);
+                due.remove(ix);
             }
         }
     }
@@ -141,10 +144,12 @@ impl Core {
             self.settings.listing_freshness * 3 / 4
         };
         // Phones that were restarted together come back one after the other: one listing tells of all.
-        let together = if self.accounts[account.0].restarting > 0 && invalid(&phone.sight) {
-            phone.sight.floor[0].after(RESTARTS_APART)
-        } else {
-            Timestamp::default()
+        let together = match self.accounts[account.0].restarting {
+            0 => Timestamp::default(),
+            // The others can use a listing only then.
+            _ if phone.straggles => now.after(RESTARTS_APART),
+            _ if invalid(&phone.sight) => phone.sight.floor[0].after(RESTARTS_APART),
+            _ => Timestamp::default(),
         };
         let round = &mut self.accounts[account.0].listing;
         if !matches!(round.page, PageState::Done | PageState::Unwanted) {
@@ -234,9 +239,26 @@ impl Core {
         let next = self.next_attributes(first, (read.kind, most), &mut tellable, now);
         phones.retain(|phone| {
             *phone == first
+                || self.lacks(*phone, read.kind, &next, now)
                 || self.next_attributes(*phone, (read.kind, most), &mut tellable, now) == next
         });
         Some(next.into_iter().cloned().collect())
+    }
+
+    /// Whether the phone has to be asked for all of these sooner or later, whatever is next for it.
+    fn lacks(&self, phone: PhoneIx, kind: ReadKind, asked: &[&Attribute], now: Timestamp) -> bool {
+        let state = self.state(phone);
+        let (Claimed::By(desired), Some(slot)) = (&state.claim, kind.slot()) else {
+            return false;
+        };
+        let oldest = state.sight.firm[slot].max(now.before(self.settings.reading_freshness));
+        let unproven = self.unproven(phone, now);
+        asked.iter().all(|attribute| {
+            let told = state.sight.told_at(attribute, kind);
+            desired.attributes.contains_key(*attribute)
+                && (told.is_none_or(|at| at < oldest)
+                    || unproven.iter().any(|(other, _)| other == attribute))
+        })
     }
 
     /// The attributes of a phone that are asked for next: what waits for its proof first, then what was told longest ago.
@@ -317,6 +339,93 @@ impl Core {
                 PageState::Done
             };
         }
+    }
+
+    /// The read that tells of the most phones, of those of which the first one's turn has come by then: thousands that are asked one by one do not keep back
+    /// those that are asked together.
+    pub(super) fn named_read(
+        &mut self,
+        ix: AccountIx,
+        turn: Timestamp,
+        now: Timestamp,
+    ) -> Option<Work> {
+        let mut most: Option<(&ReadCall, Vec<PhoneIx>)> = None;
+        for kind in NAMED {
+            let account = &self.accounts[ix.0];
+            let read = account.setup.capabilities.read_within(kind, self.reads);
+            let (Some(slot), Some(read)) = (kind.slot(), read) else {
+                continue;
+            };
+            let comes = account.due[slot].first_turn().is_some_and(|at| at <= turn);
+            if !comes || account.read_again_at[slot] > now {
+                continue;
+            }
+            let size = account
+                .batch_size(read.max_phones)
+                .min(usize::try_from(read.max_phones).unwrap_or(1));
+            let Some(phones) = self.read_batch(ix, read, (slot, size), now) else {
+                continue;
+            };
+            if most
+                .as_ref()
+                .is_none_or(|(_, others)| phones.len() > others.len())
+            {
+                most = Some((read, phones));
+            }
+        }
+        let (read, phones) = most?;
+        Some(self.read_work(ix, read, phones, now))
+    }
+
+    /// Phones for one read: a full batch at once, a partial one when nobody is about to join, singles alone.
+    fn read_batch(
+        &self,
+        ix: AccountIx,
+        read: &ReadCall,
+        (slot, size): (usize, usize),
+        now: Timestamp,
+    ) -> Option<Vec<PhoneIx>> {
+        let account = &self.accounts[ix.0];
+        let due = &account.due[slot];
+        // Neither look goes over all that is due: there may be a hundred thousand, and this is asked for every call.
+        if let Some(single) = account.singles.iter().find(|phone| due.contains(**phone)) {
+            return Some(vec![*single]);
+        }
+        if due.len() >= size {
+            return Some(due.first(size));
+        }
+        let since = due.first_since()?;
+        (since.after(self.read_hold(ix, read, due.len(), now)) <= now).then(|| due.first(size))
+    }
+
+    /// How long a partial read waits for others to join: the fewer may join and the more wait, the shorter.
+    pub(super) fn read_hold(
+        &self,
+        ix: AccountIx,
+        read: &ReadCall,
+        waiting: usize,
+        now: Timestamp,
+    ) -> Duration {
+        let account = &self.accounts[ix.0];
+        let ending = match read.max_attributes {
+            // Those who may join hardly want the same one.
+            1 => 0,
+            _ => account.ending(now, waiting.saturating_mul(3)),
+        };
+        if ending > 0 {
+            let whole = account.poll_interval() * READ_HOLD_POLLS;
+            let [ending, all] =
+                [ending, ending + waiting].map(|count| u32::try_from(count).unwrap_or(u32::MAX));
+            return whole.mul_f64(f64::from(ending) / f64::from(all));
+        }
+        if matches!(
+            account.listing.page,
+            PageState::Due(_) | PageState::UnderWay
+        ) && account.listing.complete == 0
+        {
+            return LISTING_HOLD;
+        }
+        Duration::ZERO
     }
 
     /// Starts a listing round that is due, and a round of routine reading.

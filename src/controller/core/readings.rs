@@ -18,9 +18,10 @@ use crate::provider::{Accepted, CallError, ErrorKind, ReadRequest, RowOutcome, S
 use rustc_hash::FxHashSet;
 use std::time::Duration;
 
-/// So many complete listings must miss a phone before it is absent: where the vendor tells how many there are, and where it does not.
+/// So many complete listings must miss a phone before it is absent: where the vendor tells how many there are, and where it does not (that there are none at
+/// all may be said by one that never tells).
 const MISSED_TOLD: u32 = 2;
-const MISSED_UNTOLD: u32 = 3;
+const MISSED_UNTOLD: u32 = 4;
 
 /// How often a phone that told nothing is asked again soon, and waited for.
 const ASKED_AGAIN: u8 = 2;
@@ -179,7 +180,7 @@ impl Core {
         let whole = total.is_none_or(|total| total == round.rows);
         // Not every vendor tells a total, and a listing that tells a phone twice may lack another one.
         let proves = whole && !round.doubled;
-        let enough = if total.is_some() {
+        let enough = if total.is_some_and(|total| total > 0) {
             MISSED_TOLD
         } else {
             MISSED_UNTOLD
@@ -264,7 +265,7 @@ impl Core {
             self.app_lists.share(apps);
         }
         self.state_changed(ix, before.map(|(state, _)| state), now);
-        self.note_back(ix, kind, now);
+        self.note_presence(ix, kind, now);
         self.dirty.insert(ix);
     }
 
@@ -471,6 +472,7 @@ impl Core {
                         next: now,
                         polling: false,
                         restarts: false,
+                        straggles: false,
                         purpose: Purpose::Read(request.clone(), call.sent_at),
                     };
                     self.follow_job(call.account, (job, phone), open);

@@ -5,6 +5,7 @@
 
 use super::account::PageState;
 use super::allowance::unlimited;
+use super::due::Due;
 use super::member::{Claimed, key};
 use super::reading::NAMED;
 use super::{AccountIx, Core, PhoneIx, Stance, Work};
@@ -23,10 +24,6 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Partial reads wait for phones with open jobs, at most so many poll rounds; once no job is open they go at once, so the end is never later for it.
-const READ_HOLD_POLLS: u32 = 4;
-/// Partial reads wait this long at most for the rest of a listing.
-const LISTING_HOLD: Duration = Duration::from_secs(2);
 /// Changes start after this long even if the first reading is not complete.
 const WARM_AFTER: Duration = Duration::from_secs(60);
 
@@ -74,12 +71,13 @@ impl Core {
         if let Some(work) = self.ask_renames(ix, now) {
             return Some(work);
         }
-        if let Some(work) = self.order(ix, now) {
-            return Some(work);
-        }
-        self.named_read(ix, now)
-            .or_else(|| self.catalogue_page(ix))
+        // One page of a listing tells of hundreds of phones, and without a fresh one nothing is begun. Whose jobs fail comes last.
+        self.order(ix, now, now)
             .or_else(|| self.listing_page(ix, now))
+            .or_else(|| self.catalogue_page(ix))
+            .or_else(|| self.named_read(ix, now, now))
+            .or_else(|| self.order(ix, Timestamp(i64::MAX), now))
+            .or_else(|| self.named_read(ix, Timestamp(i64::MAX), now))
             .or_else(|| self.tidy(ix, now))
     }
 
@@ -101,7 +99,7 @@ impl Core {
             return;
         }
         let read = account.listing.complete > 0
-            && account.due.iter().all(std::collections::BTreeMap::is_empty)
+            && account.due.iter().all(Due::is_empty)
             && !self.under_way.values().any(|call| {
                 call.account == ix && matches!(call.work, Work::Read(_) | Work::StartRead(_))
             });
@@ -197,8 +195,11 @@ impl Core {
         (!lost.phones.is_empty()).then_some(Work::Find(operation, lost))
     }
 
-    fn order(&mut self, ix: AccountIx, now: Timestamp) -> Option<Work> {
-        let ready = self.ready_order(ix, now)?;
+    /// The next order of phones whose turn has come by then.
+    fn order(&mut self, ix: AccountIx, turn: Timestamp, now: Timestamp) -> Option<Work> {
+        let ready = self
+            .ready_order(ix, now)
+            .filter(|ready| ready.since <= turn)?;
         Some(self.intend(ix, ready, now))
     }
 
@@ -238,7 +239,7 @@ impl Core {
             if let Some(member) = member {
                 // What is read beside a job of ours tells nothing that lasts, and a command that reads would be a second job on the phone.
                 for due in &mut self.accounts[ix.0].due {
-                    due.remove(&member);
+                    due.remove(member);
                 }
                 self.note_correction(member, &ready.key, now);
                 if !ready.key.costs.is_live() {
@@ -321,65 +322,7 @@ impl Core {
         });
     }
 
-    fn named_read(&mut self, ix: AccountIx, now: Timestamp) -> Option<Work> {
-        NAMED.into_iter().find_map(|kind| {
-            let slot = kind.slot()?;
-            let account = &self.accounts[ix.0];
-            let capability = account.setup.capabilities.read_within(kind, self.reads)?;
-            if account.read_again_at[slot] > now {
-                return None;
-            }
-            let size = account
-                .batch_size(capability.max_phones)
-                .min(usize::try_from(capability.max_phones).unwrap_or(1));
-            let phones = self.read_batch(ix, slot, size, now)?;
-            Some(self.read_work(ix, capability, phones, now))
-        })
-    }
-
-    /// Phones for one read: a full batch at once, a partial one when nobody is about to join, singles alone.
-    fn read_batch(
-        &self,
-        ix: AccountIx,
-        slot: usize,
-        size: usize,
-        now: Timestamp,
-    ) -> Option<Vec<PhoneIx>> {
-        let account = &self.accounts[ix.0];
-        let due = &account.due[slot];
-        // Neither look goes over all that is due: there may be a hundred thousand, and this is asked for every call.
-        if let Some(single) = account.singles.iter().find(|phone| due.contains_key(phone)) {
-            return Some(vec![*single]);
-        }
-        if due.len() >= size {
-            return Some(due.keys().copied().take(size).collect());
-        }
-        let oldest = due.values().copied().min()?;
-        (oldest.after(self.read_hold(ix, due.len(), now)) <= now)
-            .then(|| due.keys().copied().collect())
-    }
-
-    /// How long a partial read waits for others to join: the fewer may join and the more wait, the shorter.
-    fn read_hold(&self, ix: AccountIx, waiting: usize, now: Timestamp) -> Duration {
-        let account = &self.accounts[ix.0];
-        let ending = account.ending(now, waiting);
-        if ending > 0 {
-            let whole = account.poll_interval() * READ_HOLD_POLLS;
-            let [ending, waiting] =
-                [ending, waiting].map(|count| u32::try_from(count).unwrap_or(u32::MAX));
-            return whole.mul_f64(f64::from(ending) / f64::from(waiting.max(1)));
-        }
-        if matches!(
-            account.listing.page,
-            PageState::Due(_) | PageState::UnderWay
-        ) && account.listing.complete == 0
-        {
-            return LISTING_HOLD;
-        }
-        Duration::ZERO
-    }
-
-    fn read_work(
+    pub(super) fn read_work(
         &mut self,
         ix: AccountIx,
         read: &ReadCall,
@@ -403,7 +346,7 @@ impl Core {
                 continue;
             };
             let desired = Arc::clone(desired);
-            self.accounts[ix.0].due[slot].remove(phone);
+            self.accounts[ix.0].due[slot].remove(*phone);
             if job {
                 self.accounts[ix.0].batches.set(
                     &self.phones[phone.0 as usize].key.phone,
@@ -486,11 +429,13 @@ impl Core {
 
     fn account_wakes(&mut self, ix: AccountIx, now: Timestamp, at: &mut Vec<Timestamp>) {
         let holds = NAMED.map(|kind| {
-            let waiting = kind
-                .slot()
-                .map(|slot| self.accounts[ix.0].due[slot].len())
-                .filter(|waiting| *waiting > 0);
-            waiting.map_or(Duration::ZERO, |waiting| self.read_hold(ix, waiting, now))
+            let account = &self.accounts[ix.0];
+            let waiting = kind.slot().map_or(0, |slot| account.due[slot].len());
+            let read = account.setup.capabilities.read_within(kind, self.reads);
+            match read.filter(|_| waiting > 0) {
+                Some(read) => self.read_hold(ix, read, waiting, now),
+                None => Duration::ZERO,
+            }
         });
         let run = self.stance == Stance::Run;
         let reads = self.reads;
@@ -537,7 +482,7 @@ impl Core {
             let release = if due.len() >= account.batch_size(read.max_phones) {
                 Some(now)
             } else {
-                due.values().min().map(|oldest| oldest.after(hold))
+                due.first_since().map(|since| since.after(hold))
             };
             own.extend(release.map(|at| at.max(account.read_again_at[slot])));
         }

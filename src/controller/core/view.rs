@@ -3,6 +3,7 @@
 //! Invariants: every managed phone is in one class; the tally equals a count from scratch. Not here: text (`plan::render`, `cli`).
 
 use super::account::{PageState, Purpose};
+use super::due::Due;
 use super::member::Claimed;
 use super::proof::{Standing, standing};
 use super::{Core, PhoneIx, Stance, Work};
@@ -268,7 +269,7 @@ impl Core {
                     || (account.listing.complete > 0
                         && !jobs
                         && !account.renames.is_open()
-                        && account.due.iter().all(BTreeMap::is_empty)
+                        && account.due.iter().all(Due::is_empty)
                         && account.again.is_empty()
                         && !catalogues
                             .iter()

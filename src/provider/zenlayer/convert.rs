@@ -3,7 +3,7 @@
 //! Invariants: a word we do not know means "wait", never failure and never success; a page's `totalCount` can say that there is more, never that there is not;
 //! a job is one instance of one run. Not here: sending (`mod`), the JSON (`wire`).
 
-use super::book::{ANY_ZONE, moment, zone_of};
+use super::book::moment;
 use super::wire::{Instance, Invocation, Page, Run, Tag};
 use crate::model::attribute::Attribute;
 use crate::model::id::{JobId, PhoneId, ProviderGroup};
@@ -20,7 +20,7 @@ use std::time::Duration;
 
 /// How far a creation time, in whole seconds by another clock, may lie before the moment of the submit.
 const CLOCK_SLACK: Duration = Duration::from_secs(10);
-/// How long after the loss of its answer a submit may still arrive, where the vendor's zone is not known.
+/// A submit's runs, where it arrived more than once, are made within this time.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(120);
 
 /// Where a listing goes on: the page that comes next, and how many rows there were so far.
@@ -255,24 +255,14 @@ pub(super) struct Search<'a> {
     pub(super) phones: &'a [PhoneId],
     /// When it was sent.
     pub(super) sent: Timestamp,
-    /// Now.
-    pub(super) now: Timestamp,
-    /// What the vendor's times are ahead of UTC, if that is known.
-    pub(super) zone: Option<i64>,
+    /// What the vendor's times are ahead of UTC, in milliseconds.
+    pub(super) zone: i64,
 }
 
 impl Search<'_> {
-    /// Whether a run that was made at this moment (as if it were UTC) can be the one. Without a known zone, any zone that explains the difference will do.
+    /// Whether a run that was made at this moment (as if it were UTC) can be the one.
     fn fits(&self, created: Timestamp) -> bool {
-        let slack = millis(CLOCK_SLACK);
-        let late = |zone: i64| created.0 - zone - self.sent.0;
-        if let Some(zone) = self.zone {
-            return late(zone) >= -slack;
-        }
-        let latest = (self.now.0 - self.sent.0).min(millis(ARRIVES_WITHIN)) + slack;
-        // Half of what may lie between is taken off, so that the nearest zone is the one that fits.
-        let zone = zone_of(late(0) - (latest - slack) / 2);
-        zone.abs() <= millis(ANY_ZONE) && (-slack..=latest).contains(&late(zone))
+        created.0 - self.zone - self.sent.0 >= -millis(CLOCK_SLACK)
     }
 
     /// The jobs of the submit. Nothing else of ours is started on a phone until the outcome is known, so a run that writes the same there and was made after
@@ -313,7 +303,7 @@ impl Search<'_> {
     }
 }
 
-/// The first of those runs that were made at about the time of the newest one: without a known zone, a run that is hours older may seem to fit.
+/// The first of those runs that were made at about the time of the newest one: the clock may have been wrong when the submit was sent.
 fn first_of_newest<'a>(runs: &[(Timestamp, &'a str)]) -> Option<&'a str> {
     let newest = runs.iter().max()?.0;
     let together = runs
@@ -324,17 +314,17 @@ fn first_of_newest<'a>(runs: &[(Timestamp, &'a str)]) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::book::zone_of;
     use super::*;
     use proptest::prelude::*;
 
     const SENT: Timestamp = Timestamp(1_768_464_000_000);
 
-    fn search(zone: Option<i64>) -> Search<'static> {
+    fn search(zone: i64) -> Search<'static> {
         Search {
             family: "",
             phones: &[],
             sent: SENT,
-            now: SENT.after(Duration::from_secs(60)),
             zone,
         }
     }
@@ -344,21 +334,14 @@ mod tests {
         fn a_run_of_the_submit_fits_in_every_zone(quarters in -48_i64..=56, late in 0_i64..60) {
             let zone = quarters * 15 * 60_000;
             let created = Timestamp(SENT.0 + zone + late * 1000);
-            prop_assert!(search(None).fits(created));
-            prop_assert!(search(Some(zone)).fits(created));
+            prop_assert!(search(zone).fits(created));
             prop_assert_eq!(zone_of(created.0 - SENT.0), zone);
         }
 
         #[test]
-        fn a_run_minutes_away_fits_in_no_zone(quarters in -48_i64..=56, away in 75_i64..880) {
-            let created = Timestamp(SENT.0 + quarters * 15 * 60_000 + away * 1000);
-            prop_assert!(!search(None).fits(created));
-        }
-
-        #[test]
-        fn where_the_zone_is_known_what_was_before_is_not_it(before in 11_i64..100_000) {
+        fn what_was_before_is_not_it(before in 11_i64..100_000) {
             let created = Timestamp(SENT.0 + 8 * 3_600_000 - before * 1000);
-            prop_assert!(!search(Some(8 * 3_600_000)).fits(created));
+            prop_assert!(!search(8 * 3_600_000).fits(created));
         }
 
         #[test]

@@ -165,7 +165,7 @@ async fn found(rig: &Rig, rows: Json) -> Vec<String> {
     };
     match rig.provider.find(&lost).await.unwrap() {
         Found::Jobs(jobs) => jobs.into_iter().map(|(_, job)| job.to_string()).collect(),
-        Found::CannotLook => panic!("it can look"),
+        Found::CannotLook | Found::NotYet => panic!("it can look"),
     }
 }
 
@@ -173,6 +173,7 @@ async fn found(rig: &Rig, rows: Json) -> Vec<String> {
 async fn a_lost_submit_is_found_by_phones_content_and_time() {
     let rig = Rig::answering(&[]);
     rig.wait(10);
+    learn_zone(&rig, "2026-01-15 08:00:11").await;
     let mut read = write("r-9", "2026-01-15 08:00:05");
     read["commandName"] = json!("phonefleet-read-1");
     let mut theirs = write("r-8", "2026-01-15 08:00:04");
@@ -199,6 +200,7 @@ async fn a_lost_submit_is_found_by_phones_content_and_time() {
 async fn of_a_submit_that_arrived_twice_the_first_run_is_taken() {
     let rig = Rig::answering(&[]);
     rig.wait(60);
+    learn_zone(&rig, "2026-01-15 08:01:01").await;
     let first = write("r-3", "2026-01-15 08:00:01");
     let copy = write("r-2", "2026-01-15 08:00:46");
     for rows in [json!([first, copy]), json!([copy, first])] {
@@ -210,6 +212,7 @@ async fn of_a_submit_that_arrived_twice_the_first_run_is_taken() {
 async fn a_lost_install_is_told_from_that_of_another_app() {
     let rig = Rig::answering(&[]);
     rig.wait(10);
+    learn_zone(&rig, "2026-01-15 08:00:11").await;
     let install = |package: &str| {
         let wish = Wish::Set(Value::App(AppWish::Present {
             app: None,
@@ -240,59 +243,52 @@ async fn a_lost_install_is_told_from_that_of_another_app() {
     assert_eq!(found, Found::Jobs(vec![job("i-1"), job("i-2")]));
 }
 
-#[tokio::test]
-async fn times_without_a_zone_are_read_in_every_zone_until_it_is_known() {
-    let rig = Rig::answering(&[]);
-    rig.wait(10);
-    for time in [
-        "2026-01-15 16:00:02",
-        "2026-01-15 13:30:02",
-        "2026-01-15 00:00:02",
-    ] {
-        assert_eq!(
-            found(&rig, json!([write("r-2", time)])).await.len(),
-            2,
-            "{time}"
-        );
-    }
-    // Minutes away in every zone.
-    for time in ["2026-01-15 16:05:00", "2026-01-15 15:57:00"] {
-        assert_eq!(
-            found(&rig, json!([write("r-1", time)])).await.len(),
-            0,
-            "{time}"
-        );
-    }
-    // An answered submit whose run is told later teaches the zone.
+/// An answered submit whose run is told later, made at this time, teaches the zone.
+async fn learn_zone(rig: &Rig, created: &str) {
     rig.then(vec![
         good(&json!({ "dataSet": [] })),
-        good(&json!({ "commandId": "c-1" })),
+        good(&json!({ "commandId": "c-5" })),
         good(&json!({ "invocationId": "r-5" })),
-        good(&json!({ "dataSet": [write("r-5", "2026-01-15 16:00:11")] })),
+        good(&json!({ "dataSet": [write("r-5", created)] })),
     ]);
     rig.provider
-        .submit(&order(&["i-1"], "Asia/Tokyo"))
+        .submit(&order(&["i-9"], "Asia/Kolkata"))
         .await
         .unwrap();
-    rig.provider.poll(&[job("r-5", "i-1")]).await.unwrap();
-    assert_eq!(
-        found(&rig, json!([write("r-2", "2026-01-15 16:00:02")]))
-            .await
-            .len(),
-        2
-    );
-    for time in ["2026-01-15 08:00:02", "2026-01-15 13:30:02"] {
-        assert_eq!(
-            found(&rig, json!([write("r-1", time)])).await.len(),
-            0,
-            "{time}"
-        );
+    rig.provider.poll(&[job("r-5", "i-9")]).await.unwrap();
+    rig.sent();
+}
+
+#[tokio::test]
+async fn nothing_is_searched_for_before_the_zone_of_times_is_known() {
+    let rig = Rig::answering(&[]);
+    rig.wait(10);
+    let lost = LostSubmit {
+        mark: 7,
+        call: call::SETTINGS.into(),
+        phones: phones(&["i-1"]),
+        writes: order(&[], "Asia/Tokyo").writes,
+        sent_at: NOW,
+    };
+    assert_eq!(rig.provider.find(&lost).await, Ok(Found::NotYet));
+    assert!(rig.sent().is_empty());
+    learn_zone(&rig, "2026-01-15 16:00:11").await;
+    for (time, number) in [
+        ("2026-01-15 16:00:02", 2),
+        ("2026-01-15 15:45:02", 0),
+        ("2026-01-15 08:00:02", 0),
+        ("2026-01-15 13:30:02", 0),
+    ] {
+        let jobs = found(&rig, json!([write("r-2", time)])).await;
+        assert_eq!(jobs.len(), number, "{time}");
     }
 }
 
 #[tokio::test]
 async fn what_this_process_lost_is_looked_for_by_its_command() {
-    let rig = Rig::with(vec![
+    let rig = Rig::answering(&[]);
+    learn_zone(&rig, "2026-01-15 08:00:01").await;
+    rig.then(vec![
         good(&json!({ "dataSet": [] })),
         good(&json!({ "commandId": "c-1" })),
         lost(),
@@ -309,7 +305,9 @@ async fn what_this_process_lost_is_looked_for_by_its_command() {
 
 #[tokio::test]
 async fn of_many_phones_a_part_is_asked_for() {
-    let rig = Rig::answering(&[json!({ "dataSet": [] })]);
+    let rig = Rig::answering(&[]);
+    learn_zone(&rig, "2026-01-15 08:00:01").await;
+    rig.then(vec![good(&json!({ "dataSet": [] }))]);
     let ids: Vec<String> = (0..150).map(|number| format!("i-{number}")).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let lost = LostSubmit {

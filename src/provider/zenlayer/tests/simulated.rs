@@ -446,7 +446,11 @@ async fn a_lost_submit_is_found_in_whatever_zone_the_vendor_counts() {
             clock: bench.clock,
             phones: bench.phones.clone(),
         };
+        assert_eq!(other.provider.find(&lost).await, Ok(Found::NotYet));
         for bench in [&bench, &other] {
+            // Its first reading teaches it.
+            tokio::time::sleep(Duration::from_secs(60)).await;
+            bench.read(&["timezone".parse().unwrap()]).await;
             let Found::Jobs(found) = bench.provider.find(&lost).await.unwrap() else {
                 panic!("it can look")
             };
