@@ -58,8 +58,6 @@ pub struct Ready {
     pub key: BatchKey,
     /// Its phones, sorted.
     pub phones: Vec<PhoneId>,
-    /// Since when the first of them is due, as [`Batches::set`] was told.
-    pub since: Timestamp,
 }
 
 type KeyId = u64;
@@ -194,10 +192,10 @@ impl Batches {
 
     /// The next batch that may be sent. User-caused before repairs; among those full ones first, then partial ones whose hold is over or for which nobody
     /// is coming; among those the one with the phone that was due longest. Does not remove it: the phones' standing changes when their operation is open.
-    /// `size` and `hold` tell a key's limits; both must depend on its call alone.
+    /// `size` and `hold` tell a key's limits; both must depend on its call alone. Only batches count of which a phone is due by `turn`.
     pub fn ready(
         &self,
-        now: Timestamp,
+        (now, turn): (Timestamp, Timestamp),
         size: impl Fn(&BatchKey) -> usize,
         hold: impl Fn(&BatchKey) -> Duration,
     ) -> Option<Ready> {
@@ -207,7 +205,7 @@ impl Batches {
             if best.is_some_and(|(found, ..)| found != *repair) {
                 break;
             }
-            let candidate = self.candidate(shelves, now, &size, &hold);
+            let candidate = self.candidate(shelves, (now, turn), &size, &hold);
             let Some((partial, place, lot)) = candidate else {
                 continue;
             };
@@ -216,8 +214,7 @@ impl Batches {
                 best = Some(candidate);
             }
         }
-        let (.., place, lot) = best?;
-        let since = place.0;
+        let (.., lot) = best?;
         let key = &self.files.get(&lot.key)?.key;
         let mut phones: Vec<PhoneId> = self
             .lots
@@ -230,25 +227,25 @@ impl Batches {
         Some(Ready {
             key: key.clone(),
             phones,
-            since,
         })
     }
 
     fn candidate<'a>(
         &self,
         shelves: &'a Shelves,
-        now: Timestamp,
+        (now, turn): (Timestamp, Timestamp),
         size: &impl Fn(&BatchKey) -> usize,
         hold: &impl Fn(&BatchKey) -> Duration,
     ) -> Option<(bool, &'a Place, LotId)> {
         let key = |lot: LotId| self.files.get(&lot.key).map(|file| &file.key);
         let full = |shelf: &'a Shelf| {
             let (Reverse(count), place, lot) = shelf.by_size.first()?;
-            (*count >= size(key(*lot)?).max(1)).then_some((false, place, *lot))
+            let comes = place.0 <= turn;
+            (comes && *count >= size(key(*lot)?).max(1)).then_some((false, place, *lot))
         };
         let oldest = |shelf: &'a Shelf| {
             let (place, lot) = shelf.by_age.first()?;
-            Some((true, place, *lot))
+            (place.0 <= turn).then_some((true, place, *lot))
         };
         let over = |shelf: &'a Shelf| {
             oldest(shelf).filter(|(_, (since, _), lot)| {

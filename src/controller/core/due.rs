@@ -11,6 +11,9 @@ use std::time::Duration;
 /// So much later than others that are due with them come phones that straggle.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Whoever is due has had its turn by then.
+pub(super) const ANY_TURN: Timestamp = Timestamp(i64::MAX);
+
 /// How much later its turn comes.
 pub(super) fn patience(straggles: bool) -> Duration {
     match straggles {

@@ -1,4 +1,4 @@
-//! Which reads are due.
+//! Which reads are due, and which of them is made next.
 //!
 //! Invariants: only phones that a group claims are read beyond the listing, and only while they run; one closing read-back a chain of steps.
 //! Not here: when the call goes out (`schedule`), what the answer means (`readings`), what it proves (`proof`).

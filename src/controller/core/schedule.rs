@@ -5,7 +5,7 @@
 
 use super::account::PageState;
 use super::allowance::unlimited;
-use super::due::Due;
+use super::due::{ANY_TURN, Due};
 use super::member::{Claimed, key};
 use super::reading::NAMED;
 use super::{AccountIx, Core, PhoneIx, Stance, Work};
@@ -76,8 +76,8 @@ impl Core {
             .or_else(|| self.listing_page(ix, now))
             .or_else(|| self.catalogue_page(ix))
             .or_else(|| self.named_read(ix, now, now))
-            .or_else(|| self.order(ix, Timestamp(i64::MAX), now))
-            .or_else(|| self.named_read(ix, Timestamp(i64::MAX), now))
+            .or_else(|| self.order(ix, ANY_TURN, now))
+            .or_else(|| self.named_read(ix, ANY_TURN, now))
             .or_else(|| self.tidy(ix, now))
     }
 
@@ -197,14 +197,12 @@ impl Core {
 
     /// The next order of phones whose turn has come by then.
     fn order(&mut self, ix: AccountIx, turn: Timestamp, now: Timestamp) -> Option<Work> {
-        let ready = self
-            .ready_order(ix, now)
-            .filter(|ready| ready.since <= turn)?;
+        let ready = self.ready_order(ix, turn, now)?;
         Some(self.intend(ix, ready, now))
     }
 
     /// The order that may go next, as far as stance, open jobs and batches allow.
-    fn ready_order(&self, ix: AccountIx, now: Timestamp) -> Option<Ready> {
+    fn ready_order(&self, ix: AccountIx, turn: Timestamp, now: Timestamp) -> Option<Ready> {
         let account = &self.accounts[ix.0];
         let writes = match self.stance {
             Stance::Apply | Stance::Run => account.warm,
@@ -218,7 +216,9 @@ impl Core {
                 .call(key.payload.call)
                 .map_or(1, |call| account.batch_size(call.max_phones))
         };
-        account.batches.ready(now, size, |key| account.hold(key))
+        account
+            .batches
+            .ready((now, turn), size, |key| account.hold(key))
     }
 
     /// Journals the intent and makes the order.
@@ -440,7 +440,7 @@ impl Core {
         let run = self.stance == Stance::Run;
         let reads = self.reads;
         // What may go now and has not gone waits for the budget alone.
-        let ready = self.ready_order(ix, now).is_some();
+        let ready = self.ready_order(ix, ANY_TURN, now).is_some();
         let account = &mut self.accounts[ix.0];
         let free = account.next_free(now).max(account.again_at);
         let mut own: Vec<Timestamp> = Vec::new();

@@ -49,7 +49,7 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 fn ready(batches: &Batches, now: i64) -> Option<Ready> {
-    batches.ready(at(now), |_| SIZE, |_| HOLD)
+    batches.ready((at(now), at(now)), |_| SIZE, |_| HOLD)
 }
 
 fn names(ready: &Ready) -> Vec<&str> {
@@ -174,7 +174,7 @@ fn halves_go_apart_until_the_one_is_found() {
     let mut calls = 0;
     let mut done = Vec::new();
     let found = loop {
-        let Some(batch) = batches.ready(at(60), |_| 8, |_| HOLD) else {
+        let Some(batch) = batches.ready((at(60), at(60)), |_| 8, |_| HOLD) else {
             break None;
         };
         calls += 1;
@@ -322,7 +322,7 @@ proptest! {
                 Step::Pass(seconds) => now = now.after(Duration::from_secs(seconds.unsigned_abs())),
                 Step::Split => if let Some(batch) = &last { batches.split(&batch.phones) },
                 Step::Send => {
-                    if let Some(batch) = batches.ready(now, |_| SIZE, |_| HOLD) {
+                    if let Some(batch) = batches.ready((now, now), |_| SIZE, |_| HOLD) {
                         for phone in &batch.phones {
                             set(&mut batches, &mut model, phone, Standing::default(), now);
                         }
@@ -331,7 +331,7 @@ proptest! {
                 }
             }
             prop_assert_eq!(batches.due(), model.due.len());
-            let ready = batches.ready(now, |_| SIZE, |_| HOLD);
+            let ready = batches.ready((now, now), |_| SIZE, |_| HOLD);
             prop_assert_eq!(ready.is_some(), model.may_go(&batches, now));
             if let Some(batch) = ready {
                 prop_assert!(!batch.phones.is_empty() && batch.phones.len() <= SIZE);
@@ -368,4 +368,22 @@ proptest! {
         });
         prop_assert_eq!(fill(&phones), first);
     }
+}
+
+#[test]
+fn a_batch_whose_turn_comes_later_lets_others_go_first() {
+    let mut batches = Batches::default();
+    for number in 0..10 {
+        batches.set(&phone(number), due(zone(1)), at(60));
+    }
+    batches.set(&phone(10), due(zone(2)), at(5));
+    let phones = |turn: i64| {
+        let ready = batches.ready((at(5), at(turn)), |_| SIZE, |_| HOLD);
+        ready.map(|ready| ready.phones.len())
+    };
+    // A full one is not in the way of the one phone whose turn has come.
+    assert_eq!(
+        [phones(4), phones(5), phones(60)],
+        [None, Some(1), Some(10)]
+    );
 }
