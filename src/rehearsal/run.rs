@@ -578,7 +578,8 @@ impl Run {
         while self.now() < until && !self.hopeless && still < 2 {
             self.live(self.now().after(LOOK)).await;
             self.operate();
-            still = if self.is_settled() { still + 1 } else { 0 };
+            let done = self.is_settled() && self.has_no_steps();
+            still = if done { still + 1 } else { 0 };
         }
         self.calmed = self.now().since(began);
         self.look_for_absent();

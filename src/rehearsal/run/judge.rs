@@ -37,6 +37,14 @@ impl Run {
             })
     }
 
+    /// The program has nothing left to do by itself. What cannot be read it may have to write once more where the world is as wished already; it is given the time,
+    /// not believed: quiet comes without it in the end.
+    pub(super) fn has_no_steps(&self) -> bool {
+        self.process
+            .as_ref()
+            .is_some_and(|process| process.driver.core().counts().steps_left == 0)
+    }
+
     /// What is still open on phones that are there, but for what waits for a person.
     fn open(&self, ledger: &Ledger) -> Vec<String> {
         let monitor = self.network.monitor();
