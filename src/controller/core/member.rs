@@ -37,7 +37,8 @@ pub(super) struct PhoneState {
     pub(super) reading_job: bool,
     /// Since when the first step of its plan waits for a reading that tells whether a restart is to come.
     pub(super) too_soon_since: Option<Timestamp>,
-    /// Its last job failed or was given up, or it was not connected, and none has ended well since: no batch waits for the phone.
+    /// Its last job failed or was given up, or it was not connected, and none has ended well since: no batch waits for the phone, and
+    /// its turn comes after that of others.
     pub(super) straggles: bool,
     /// When our open job on it is expected to end, and when it takes longer than such jobs are known to. Batches wait for the phone around then only.
     pub(super) expected: (Timestamp, Timestamp),
